@@ -1,0 +1,34 @@
+/** A signal with a time limit. */
+export interface Deadline extends Disposable {
+  /** Aborted when the time is up or the outer signal is aborted. */
+  readonly signal: AbortSignal;
+  /** Whether it was the time that aborted it. */
+  readonly isOver: boolean;
+}
+
+/**
+ * Creates a signal that is aborted after a time, or with another signal; disposing it frees both.
+ *
+ * Unlike `AbortSignal.any()`, it leaves nothing behind on a signal that lives as long as the program.
+ */
+export function createDeadline(ms: number, outer?: AbortSignal): Deadline {
+  const controller = new AbortController();
+  let isOver = false;
+  const abort = () => controller.abort();
+  const timer = setTimeout(() => {
+    isOver = true;
+    abort();
+  }, ms);
+  outer?.addEventListener("abort", abort, { once: true });
+  if (outer?.aborted) abort();
+  return {
+    signal: controller.signal,
+    get isOver() {
+      return isOver;
+    },
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      outer?.removeEventListener("abort", abort);
+    },
+  };
+}

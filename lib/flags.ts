@@ -1,0 +1,92 @@
+import { z } from "zod";
+
+/** One command line flag, which is also an environment variable. */
+export interface Flag<Value = unknown> {
+  /** Name without dashes. */
+  readonly flag: string;
+  /** One-letter form without its dash. */
+  readonly alias?: string;
+  /** Stands for the value in the help; a flag without one is a switch. */
+  readonly placeholder?: string;
+  /** What it does, for the help. */
+  readonly description: string;
+  /** Value when neither flag nor environment give one, as it would be typed; without it the setting is undefined. */
+  readonly default?: string;
+  /** Shown as the default in the help, where the value itself says little. */
+  readonly defaultText?: string;
+  /** May be given more than once; the values are joined by commas before they are parsed. */
+  readonly repeatable?: true;
+  /** Turns what was typed into the setting; each of its errors reads on after "expected". */
+  readonly schema: z.ZodType<Value, string>;
+}
+
+/** The flags of an entry, by the name of the setting that each gives. */
+export type Flags = Readonly<Record<string, Flag>>;
+
+/** The settings that flags give. */
+export type SettingsOf<F extends Flags> = {
+  readonly [Name in keyof F]:
+    z.output<F[Name]["schema"]> | (F[Name] extends { readonly default: string } ? never : undefined);
+};
+
+type Described = Pick<Flag, "flag" | "description">;
+
+/** Declares a switch, which is off unless given. */
+export function toggle<const F extends Described & { readonly alias?: string }>(flag: F) {
+  return {
+    ...flag,
+    default: "false",
+    schema: z.stringbool({ error: "nothing behind it, or =true or =false" }),
+  } as const;
+}
+
+/** Declares a flag whose value is any text that is not empty. */
+export function words<
+  const F extends Described & { readonly placeholder: string; readonly default?: string },
+>(flag: F) {
+  return { ...flag, schema: z.string().min(1, { error: "a value that is not empty" }) };
+}
+
+/** Declares a flag whose value is one of a few words. */
+export function choice<
+  const Words extends readonly [string, ...string[]],
+  const F extends Described & { readonly default: Words[number] },
+>(choices: Words, flag: F) {
+  return {
+    ...flag,
+    placeholder: choices.join("|"),
+    schema: z.enum(choices, { error: `one of ${choices.join(", ")}` }),
+  };
+}
+
+/** Declares a flag whose value is a whole number within a range. */
+export function whole<
+  const F extends Described & { readonly placeholder: string; readonly default?: string },
+>({ min, max }: { min: number; max: number }, flag: F) {
+  return {
+    ...flag,
+    schema: boundedNumber(/^\d{1,15}$/, { min, max, error: `a whole number from ${min} to ${max}` }),
+  };
+}
+
+/** Declares a flag whose value is a time in seconds, fractions allowed; the setting is in milliseconds. */
+export function seconds<const F extends Described & { readonly default: string }>(
+  { min, max }: { min: number; max: number },
+  flag: F,
+) {
+  const error = `a number of seconds from ${min} to ${max}`;
+  return {
+    ...flag,
+    placeholder: "SECONDS",
+    schema: boundedNumber(/^\d{1,9}(\.\d{1,9})?$/, { min, max, error }).transform((value) => value * 1000),
+  };
+}
+
+// The pattern keeps out what Number() would also take: an empty text, hexadecimal, exponents.
+function boundedNumber(pattern: RegExp, { min, max, error }: { min: number; max: number; error: string }) {
+  return z
+    .string()
+    .regex(pattern, { error })
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, { error });
+}

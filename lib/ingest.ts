@@ -1,0 +1,95 @@
+import type { Log } from "./log.ts";
+import { FailureRun } from "./failure_run.ts";
+import type { Printer } from "./printer.ts";
+import type { Receipt, Store } from "./store/store.ts";
+import { refuse, type Reply } from "./wire/reply.ts";
+
+/** A receipt and the port it came from, which is shown and not stored. */
+export interface Received extends Receipt {
+  readonly port: number;
+}
+
+/** Options of {@linkcode Ingest}. */
+export interface IngestOptions {
+  /** Where receipts go; without one they are acknowledged once printed. */
+  readonly store?: Store | undefined;
+  readonly printer: Printer;
+  readonly log: Log;
+  /** @default {1000} */
+  readonly maxBatch?: number;
+}
+
+interface Waiting {
+  readonly receipt: Received;
+  readonly answer: (reply: Reply) => void;
+}
+
+/**
+ * Prints and stores receipts in batches (group commit).
+ *
+ * A batch is written as soon as the one before it is done and holds all that has arrived since: a lone message
+ * waits for nobody, a burst costs few transactions.
+ *
+ * Invariant: a receipt is answered `ok` only after the store has committed it.
+ */
+export class Ingest {
+  readonly #store: Store | undefined;
+  readonly #printer: Printer;
+  readonly #maxBatch: number;
+  readonly #failures: FailureRun;
+  #waiting: Waiting[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor({ store, printer, log, maxBatch = 1000 }: IngestOptions) {
+    this.#store = store;
+    this.#printer = printer;
+    this.#maxBatch = maxBatch;
+    this.#failures = new FailureRun(log);
+  }
+
+  /** Takes a receipt in and resolves to its answer; never rejects. The caller bounds how many are in flight. */
+  submit(receipt: Received): Promise<Reply> {
+    const { promise, resolve } = Promise.withResolvers<Reply>();
+    this.#waiting.push({ receipt, answer: resolve });
+    this.#running ??= this.#run();
+    return promise;
+  }
+
+  /** Resolves once all that was submitted is answered. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // All sockets that are readable now are read before the first batch is cut.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, this.#maxBatch);
+      await this.#write(batch);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#running = undefined;
+  }
+
+  async #write(batch: readonly Waiting[]): Promise<void> {
+    const receipts = batch.map(({ receipt }) => receipt);
+    const printed = this.#printer.print(receipts);
+    try {
+      const refusals = await this.#store?.write({ id: crypto.randomUUID(), receipts });
+      if (!this.#store && !(await printed))
+        throw new Error("they could not be printed and there is no store");
+      const reasons = new Map(refusals?.map(({ hash, reason }) => [hash, reason]));
+      for (const { receipt, answer } of batch) {
+        const reason = reasons.get(receipt.hash);
+        answer(reason ? refuse("unavailable", reason) : { kind: "ok", hash: receipt.hash });
+      }
+      this.#failures.recovered("Messages are acknowledged again");
+    } catch (error) {
+      this.#failures.report(`Cannot acknowledge messages: ${(error as Error).message}`);
+      for (const { answer } of batch)
+        answer(refuse("unavailable", "Cannot store the message now: send it again later"));
+    }
+    // A reader of the output that is slow holds back the next batch, not the answers to this one.
+    await printed;
+  }
+}

@@ -1,0 +1,129 @@
+import { Database, type SQLiteError } from "bun:sqlite";
+import { asc, desc, inArray, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/bun-sqlite";
+import { CREATE_TABLES, ethereumData, ipAddresses } from "../../schema/sqlite.ts";
+import { OperationalError } from "../operational_error.ts";
+import type { Batch, ClientRow, HashRow, PageStore, Refusal, StatsStore } from "./store.ts";
+
+/** How long a write waits for another process that writes the same file. */
+const BUSY_TIMEOUT_MS = 5000;
+
+/** Options of {@linkcode openSqliteStore}. */
+export interface SqliteOptions {
+  readonly file: string;
+  /** Creates the file and its tables where they are missing, and may write; otherwise it only reads. @default {true} */
+  readonly write?: boolean;
+}
+
+/**
+ * Opens the embedded store: pages and statistics in one SQLite file, in WAL mode.
+ *
+ * @throws {OperationalError} when the file cannot be used
+ */
+export function openSqliteStore({ file, write = true }: SqliteOptions): SqliteStore {
+  let database: Database | undefined;
+  try {
+    // A reader opens for writing too, as it could not share the WAL's index with a server otherwise.
+    database = new Database(file, { create: write, readwrite: true });
+    database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    database.run("PRAGMA journal_mode = WAL");
+    // What was acknowledged survives a power cut, not only the end of the process.
+    database.run("PRAGMA synchronous = FULL");
+    if (write) for (const statement of CREATE_TABLES) database.run(statement);
+    else database.run("PRAGMA query_only = ON");
+    return new SqliteStore(database);
+  } catch (error) {
+    database?.close();
+    throw new OperationalError(`Cannot open the database file ${file}: ${(error as SQLiteError).message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Pages and statistics in one SQLite file. */
+export class SqliteStore implements PageStore, StatsStore {
+  readonly name = "SQLite";
+  readonly #database: Database;
+  readonly #drizzle;
+  readonly #insertPage;
+  readonly #countMessages;
+
+  constructor(database: Database) {
+    this.#database = database;
+    this.#drizzle = drizzle(database);
+    this.#insertPage = this.#drizzle
+      .insert(ethereumData)
+      .values({
+        hash: sql.placeholder("hash"),
+        payload: sql.placeholder("payload"),
+        receivedAt: sql.placeholder("receivedAtSeconds"),
+      })
+      .onConflictDoUpdate({
+        target: ethereumData.hash,
+        set: { receivedAt: sql`excluded.received_at` },
+        setWhere: sql`excluded.received_at < ${ethereumData.receivedAt}`,
+      })
+      .prepare();
+    this.#countMessages = this.#drizzle
+      .insert(ipAddresses)
+      .values({ ip: sql.placeholder("ip"), messages: sql.placeholder("messages") })
+      .onConflictDoUpdate({
+        target: ipAddresses.ip,
+        set: { messages: sql`${ipAddresses.messages} + excluded.messages` },
+      })
+      .prepare();
+  }
+
+  /** Whether the file holds the store's tables. */
+  get hasTables(): boolean {
+    const tables = this.#database.query(
+      "SELECT name FROM sqlite_master WHERE name IN ('ethereum_data', 'ip_addresses')",
+    );
+    return tables.all().length === 2;
+  }
+
+  /** Writes a batch in one transaction: all of it is stored and counted, or nothing is. */
+  async write({ receipts }: Batch): Promise<readonly Refusal[]> {
+    const messagesByIp = new Map<string, number>();
+    this.#drizzle.transaction(
+      () => {
+        for (const { hash, payload, receivedAtSeconds, ip } of receipts) {
+          this.#insertPage.run({ hash, payload, receivedAtSeconds });
+          messagesByIp.set(ip, (messagesByIp.get(ip) ?? 0) + 1);
+        }
+        for (const [ip, messages] of messagesByIp) this.#countMessages.run({ ip, messages });
+      },
+      { behavior: "immediate" },
+    );
+    return [];
+  }
+
+  async readPages(hashes: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const { hash, payload } = ethereumData;
+    const rows = this.#drizzle
+      .select({ hash, payload })
+      .from(ethereumData)
+      .where(inArray(hash, [...hashes]))
+      .all();
+    return new Map(rows.map((row) => [row.hash, row.payload]));
+  }
+
+  async listHashes({ limit }: { readonly limit: number }): Promise<readonly HashRow[]> {
+    const { hash, receivedAt } = ethereumData;
+    return this.#drizzle
+      .select({ hash, receivedAtSeconds: receivedAt })
+      .from(ethereumData)
+      .orderBy(desc(receivedAt), desc(hash))
+      .limit(limit)
+      .all();
+  }
+
+  async listClients(): Promise<readonly ClientRow[]> {
+    const { ip, messages } = ipAddresses;
+    return this.#drizzle.select({ ip, messages }).from(ipAddresses).orderBy(asc(ipAddresses.id)).all();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#database.close();
+  }
+}
