@@ -1,5 +1,5 @@
 import { Delivery, DeliveryError } from "./delivery.ts";
-import { renderBlockPage } from "./ethereum/page.ts";
+import { renderBlockPage } from "./block_page.ts";
 import { readHead, watchHead } from "./ethereum/watch.ts";
 import { FailureRun } from "./failure_run.ts";
 import type { Log } from "./log.ts";

@@ -11,7 +11,7 @@ const SIBLINGS = ["cat", "ethereum", "store", "wire"];
 const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   citty: ["lib/cli.ts"],
   consola: ["lib/log.ts"],
-  zod: ["lib/flags.ts", "lib/settings.ts", "lib/ethereum/"],
+  zod: ["lib/cat/view.ts", "lib/flags.ts", "lib/settings.ts", "lib/ethereum/"],
   hono: ["lib/cat/"],
   "bun:sqlite": ["lib/store/sqlite.ts"],
   "drizzle-orm": ["lib/store/sqlite.ts", "schema/"],
