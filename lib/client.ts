@@ -3,6 +3,8 @@ import { renderBlockPage } from "./block_page.ts";
 import { readHead, watchHead } from "./ethereum/watch.ts";
 import { FailureRun } from "./failure_run.ts";
 import type { Log } from "./log.ts";
+import { createClientMetrics, type ClientMetrics, type DeliveryOutcome } from "./metrics.ts";
+import { startMonitor } from "./monitor.ts";
 import { OperationalError } from "./operational_error.ts";
 import { Outbox } from "./outbox.ts";
 import { createBackoff, sleep } from "./retry.ts";
@@ -13,10 +15,17 @@ export interface ClientOptions {
   readonly settings: Pick<
     ClientSettings,
     "host" | "port" | "ack" | "rpcUrls" | "rpcTimeoutMs" | "intervalMs"
-  >;
+  > &
+    Partial<Pick<ClientSettings, "metricsHost" | "metricsPort">>;
   readonly log: Log;
   /** Ends the client. */
   readonly signal: AbortSignal;
+}
+
+interface Seen {
+  readonly blockNumber: bigint;
+  /** Monotonic time at which it was seen, in milliseconds. */
+  readonly seenAtMs: number;
 }
 
 const ONCE_ATTEMPTS = 3;
@@ -29,17 +38,26 @@ const ONCE_ATTEMPTS = 3;
 export async function runClient(options: ClientOptions): Promise<void> {
   const { settings, log, signal } = options;
   // Room for one: a block that was not delivered is of no interest once there is a newer one.
-  const outbox = new Outbox<bigint>({ capacity: 1 });
+  const outbox = new Outbox<Seen>({ capacity: 1 });
+  const metrics = createClientMetrics();
+  await using _monitor = openMonitor(options, metrics);
   const watch = async () => {
-    const heads = watchHead({ ...settings, urls: settings.rpcUrls, log, signal });
+    const heads = watchHead({
+      ...settings,
+      urls: settings.rpcUrls,
+      log,
+      signal,
+      onRpcError: metrics.observeRpcError,
+    });
     for await (const blockNumber of heads) {
       log.debug(`Saw block ${blockNumber}`);
-      outbox.push(blockNumber);
+      metrics.observeHead(blockNumber);
+      outbox.push({ blockNumber, seenAtMs: performance.now() });
     }
     outbox.close();
   };
   log.info(`Watching ${settings.rpcUrls.map((url) => new URL(url).host).join(", ")}`);
-  await Promise.all([watch(), deliverAll(outbox, options)]);
+  await Promise.all([watch(), deliverAll(outbox, { ...options, metrics })]);
   log.info("Stopped");
 }
 
@@ -70,24 +88,42 @@ export async function runClientOnce({ settings, log, signal }: ClientOptions): P
   throw new OperationalError(`Cannot send block ${blockNumber}: stopped before it was delivered`);
 }
 
-async function deliverAll(outbox: Outbox<bigint>, { settings, log, signal }: ClientOptions): Promise<void> {
+function openMonitor({ settings, log }: ClientOptions, metrics: ClientMetrics) {
+  const { metricsHost: host = "localhost", metricsPort: port } = settings;
+  if (port === undefined) return null;
+  const check = async () => {
+    if (!metrics.hasHead) throw new Error("no endpoint has told a block yet");
+  };
+  return startMonitor({ host, port, metrics, check, log });
+}
+
+async function deliverAll(
+  outbox: Outbox<Seen>,
+  { settings, log, signal, metrics }: ClientOptions & { readonly metrics: ClientMetrics },
+): Promise<void> {
   const delivery = new Delivery(settings);
   const failures = new FailureRun(log);
-  for (let blockNumber; (blockNumber = await outbox.next()) !== undefined;) {
+  for (let seen; (seen = await outbox.next()) !== undefined;) {
+    const { blockNumber, seenAtMs } = seen;
+    const observe = (outcome: DeliveryOutcome) =>
+      metrics.observeDelivery({ outcome, lagSeconds: (performance.now() - seenAtMs) / 1000 });
     const page = renderBlockPage(blockNumber);
     const backoff = createBackoff();
     while (!signal.aborted) {
       try {
         const outcome = await delivery.deliver(page, { signal });
+        observe(outcome);
         failures.recovered("Pages are delivered again");
         log.info(describeDelivery(blockNumber, outcome));
         break;
       } catch (error) {
         if (!(error instanceof DeliveryError)) throw error;
+        observe("failed");
         if (!signal.aborted) failures.report(error.message);
       }
       await outbox.pause(backoff.next());
       if (outbox.isEmpty) continue;
+      observe("dropped");
       log.warn(`Gave up block ${blockNumber} as there is a newer one`);
       break;
     }

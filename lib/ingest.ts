@@ -17,6 +17,8 @@ export interface IngestOptions {
   readonly log: Log;
   /** @default {1000} */
   readonly maxBatch?: number;
+  /** Told each batch that was written to the store, or failed to be. */
+  readonly onBatch?: ((batch: { readonly messages: number; readonly seconds: number }) => void) | undefined;
 }
 
 interface Waiting {
@@ -36,14 +38,16 @@ export class Ingest {
   readonly #store: Store | undefined;
   readonly #printer: Printer;
   readonly #maxBatch: number;
+  readonly #onBatch: IngestOptions["onBatch"];
   readonly #failures: FailureRun;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
 
-  constructor({ store, printer, log, maxBatch = 1000 }: IngestOptions) {
+  constructor({ store, printer, log, maxBatch = 1000, onBatch }: IngestOptions) {
     this.#store = store;
     this.#printer = printer;
     this.#maxBatch = maxBatch;
+    this.#onBatch = onBatch;
     this.#failures = new FailureRun(log);
   }
 
@@ -74,8 +78,11 @@ export class Ingest {
   async #write(batch: readonly Waiting[]): Promise<void> {
     const receipts = batch.map(({ receipt }) => receipt);
     const printed = this.#printer.print(receipts);
+    const startedAt = performance.now();
+    const observe = () =>
+      this.#onBatch?.({ messages: batch.length, seconds: (performance.now() - startedAt) / 1000 });
     try {
-      const refusals = await this.#store?.write({ id: crypto.randomUUID(), receipts });
+      const refusals = await this.#store?.write({ id: crypto.randomUUID(), receipts }).finally(observe);
       if (!this.#store && !(await printed))
         throw new Error("they could not be printed and there is no store");
       const reasons = new Map(refusals?.map(({ hash, reason }) => [hash, reason]));

@@ -14,6 +14,14 @@ const rpcUrls = z
     z.array(z.url({ protocol: /^https?$/, error: "http:// or https:// addresses, separated by commas" })),
   );
 
+const credentials = z
+  .string()
+  .regex(/^[^:]+:./s, { error: "a user, a colon and a password" })
+  .transform((text) => {
+    const at = text.indexOf(":");
+    return { user: text.slice(0, at), password: text.slice(at + 1) };
+  });
+
 /** Flags of every entry. */
 export const commonFlags = {
   verbose: toggle({ flag: "verbose", alias: "v", description: "log every step" }),
@@ -34,6 +42,23 @@ const sqliteFlag = words({
   default: "eth.db",
   description: "database file of the embedded store",
 });
+
+const metricsFlags = {
+  metricsPort: whole(
+    { min: 0, max: HIGHEST_PORT },
+    {
+      flag: "metrics-port",
+      placeholder: "PORT",
+      description: "HTTP port for /metrics, /healthz and /readyz; 0 takes a free one",
+    },
+  ),
+  metricsHost: words({
+    flag: "metrics-host",
+    placeholder: "HOST",
+    default: "localhost",
+    description: "address to listen on with --metrics-port",
+  }),
+};
 
 /** Flags of the client. */
 export const clientFlags = {
@@ -74,6 +99,7 @@ export const clientFlags = {
     flag: "once",
     description: "send the current block, wait for its acknowledgement and exit",
   }),
+  ...metricsFlags,
   ...commonFlags,
 } as const;
 
@@ -129,6 +155,7 @@ export const serverFlags = {
       description: "longest time to finish what has arrived when told to stop",
     },
   ),
+  ...metricsFlags,
   ...commonFlags,
 } as const;
 
@@ -149,6 +176,15 @@ export const statsFlags = {
       description: "HTTP port to listen on; 0 takes a free one",
     },
   ),
+  auth: {
+    flag: "auth",
+    placeholder: "USER:PASSWORD",
+    sharedEnv: "STATS_AUTH",
+    secret: true,
+    defaultText: "all may look",
+    description: "who may look; the environment keeps it out of the list of processes",
+    schema: credentials,
+  },
   sqlite: sqliteFlag,
   ...commonFlags,
 } as const;

@@ -13,6 +13,7 @@ const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   consola: ["lib/log.ts"],
   zod: ["lib/cat/view.ts", "lib/flags.ts", "lib/settings.ts", "lib/ethereum/"],
   hono: ["lib/cat/"],
+  "prom-client": ["lib/metrics.ts"],
   "bun:sqlite": ["lib/store/sqlite.ts"],
   "drizzle-orm": ["lib/store/sqlite.ts", "schema/"],
 };

@@ -1,7 +1,7 @@
 import { FailureRun } from "../failure_run.ts";
 import type { Log } from "../log.ts";
 import { createBackoff, type Backoff } from "../retry.ts";
-import { RpcError } from "./rpc.ts";
+import { RpcError, type RpcErrorCode } from "./rpc.ts";
 
 interface Endpoint {
   readonly url: string;
@@ -13,17 +13,28 @@ interface Endpoint {
   benchedUntil: number;
 }
 
+/** Options of {@linkcode Endpoints}. */
+export interface EndpointsOptions {
+  readonly urls: readonly string[];
+  readonly log: Log;
+  /** Told each time that an endpoint, named by host and port, gives no usable answer. */
+  readonly onError?:
+    ((error: { readonly endpoint: string; readonly code: RpcErrorCode }) => void) | undefined;
+}
+
 /**
  * Endpoints that stand in for each other: the last one that answered is asked first, one that fails is left alone
  * for a while, longer each time.
  */
 export class Endpoints {
   readonly #log: Log;
+  readonly #onError: EndpointsOptions["onError"];
   /** In the order in which they are asked. */
   #endpoints: readonly Endpoint[];
 
-  constructor({ urls, log }: { readonly urls: readonly string[]; readonly log: Log }) {
+  constructor({ urls, log, onError }: EndpointsOptions) {
     this.#log = log;
+    this.#onError = onError;
     this.#endpoints = urls.map((url) => ({
       url,
       name: new URL(url).host,
@@ -57,6 +68,7 @@ export class Endpoints {
       } catch (error) {
         if (signal.aborted) return undefined;
         if (!(error instanceof RpcError)) throw error;
+        this.#onError?.({ endpoint: endpoint.name, code: error.code });
         endpoint.failures.report(`The endpoint ${endpoint.name} ${error.message}`);
         endpoint.benchedUntil = performance.now() + endpoint.backoff.next();
       }

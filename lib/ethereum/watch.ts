@@ -1,6 +1,6 @@
 import type { Log } from "../log.ts";
 import { sleep } from "../retry.ts";
-import { Endpoints } from "./endpoints.ts";
+import { Endpoints, type EndpointsOptions } from "./endpoints.ts";
 import { Head } from "./head.ts";
 import { callRpc, quantity } from "./rpc.ts";
 
@@ -12,6 +12,8 @@ export interface WatchOptions {
   readonly intervalMs: number;
   readonly rpcTimeoutMs: number;
   readonly log: Log;
+  /** Told each time that an endpoint gives no usable answer. */
+  readonly onRpcError?: EndpointsOptions["onError"];
   /** Ends the watch. */
   readonly signal: AbortSignal;
 }
@@ -24,7 +26,7 @@ export interface WatchOptions {
  */
 export async function* watchHead(options: WatchOptions): AsyncGenerator<bigint, void, void> {
   const { urls, intervalMs, rpcTimeoutMs: timeoutMs, log, signal } = options;
-  const endpoints = new Endpoints({ urls, log });
+  const endpoints = new Endpoints({ urls, log, onError: options.onRpcError });
   const head = new Head();
   let isSilent = false;
   for (let pollAt = performance.now(); !signal.aborted;) {
