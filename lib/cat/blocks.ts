@@ -16,6 +16,7 @@ export interface BlockRow extends HashRow {
 const DEFAULT_SIZE = 100;
 /** Pages read at a time, which bounds the memory that long pages take. */
 const READ_PAGES = 500;
+const LOOK_BACK_ROWS = 5;
 
 /** Shows the hash of a page. */
 export const HASH_COLUMN: Column<HashRow> = {
@@ -72,8 +73,8 @@ export function blocksTable(stores: Stores): Table<BlockRow> {
 
 /** Reads a part of the list of hashes as blocks. */
 export async function readBlocks(stores: Stores, { limit, before }: Page): Promise<readonly BlockRow[]> {
-  // One more than is shown, for the interval of the last one.
-  const rows = await stores.stats((reader) => reader.listHashes({ limit: limit + 1, before }));
+  // A few more than are shown, for the block before the last one may have pages that are no blocks in between.
+  const rows = await stores.stats((reader) => reader.listHashes({ limit: limit + LOOK_BACK_ROWS, before }));
   const blocks: BlockRow[] = [];
   for (let from = 0; from < rows.length; from += READ_PAGES) {
     const part = rows.slice(from, from + READ_PAGES);
