@@ -11,6 +11,7 @@ const SIBLINGS = ["cat", "ethereum", "store", "wire"];
 const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   citty: ["lib/cli.ts"],
   consola: ["lib/log.ts"],
+  uplot: ["lib/cat/dashboard/routes.ts"],
   zod: ["lib/cat/view.ts", "lib/flags.ts", "lib/settings.ts", "lib/ethereum/"],
   hono: ["lib/cat/"],
   "prom-client": ["lib/metrics.ts"],
@@ -85,7 +86,7 @@ describe("architecture", () => {
   });
 
   test("relative imports name the file in full", () => {
-    const short = imports.filter(({ to }) => to.startsWith(".") && !/\.(ts|json)$/.test(to));
+    const short = imports.filter(({ to }) => to.startsWith(".") && !/\.(ts|json|css|js|svg)$/.test(to));
     expect(short).toEqual([]);
   });
 

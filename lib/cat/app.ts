@@ -4,8 +4,10 @@ import { compress } from "hono/compress";
 import { HTTPException } from "hono/http-exception";
 import type { TableAnswer } from "./answer.ts";
 import { Cached } from "./cached.ts";
+import type { Live } from "./dashboard/live.ts";
+import { createDashboard } from "./dashboard/routes.ts";
 import { CatError, renderError } from "./errors.ts";
-import { wantsJson } from "./format.ts";
+import { acceptsFirst, wantsJson } from "./format.ts";
 import { Stores, type StoresOptions } from "./stores.ts";
 import { createTables } from "./tables.ts";
 import { parseFormat } from "./view.ts";
@@ -14,6 +16,8 @@ import { parseFormat } from "./view.ts";
 export interface CatOptions extends StoresOptions {
   /** Asked of everybody, by HTTP Basic authentication; without it all may look. */
   readonly auth?: { readonly user: string; readonly password: string } | undefined;
+  /** Watches the stores for the dashboard, and is their owner then; without it there is no `/dashboard`. */
+  readonly live?: Live | undefined;
   /** Answered to Prometheus; without it there is no `/metrics`. */
   readonly metrics?: CatMetrics | undefined;
 }
@@ -41,8 +45,8 @@ const HASH = /^[0-9a-f]{64}$/;
  * It runs wherever Hono does, as it takes its stores and all else from outside.
  */
 export function createCat(options: CatOptions): Hono {
-  const { auth, metrics, log } = options;
-  const stores = new Stores(options);
+  const { auth, metrics, live, log } = options;
+  const stores = live?.stores ?? new Stores(options);
   const tables = createTables(stores);
   const lists = new Cached<TableAnswer>({ ttlMs: LIST_TTL_MS });
   const pages = new Cached<string | undefined>({ ttlMs: LIST_TTL_MS, maxEntries: MAX_CACHED_PAGES });
@@ -66,7 +70,13 @@ export function createCat(options: CatOptions): Hono {
     });
   });
 
-  app.get("/", () => new Response(null, { status: 302, headers: { location: "_cat" } }));
+  app.get("/", ({ req }) => {
+    const isBrowser = live !== undefined && acceptsFirst(req, "text/html", "text/plain");
+    // Relative, as the older implementations have it, and as a proxy may add a prefix.
+    const location = isBrowser ? "dashboard" : "_cat";
+    return new Response(null, { status: 302, headers: { location, vary: "Accept" } });
+  });
+  if (live) app.route("/", createDashboard(live));
   app.get("/_cat", (context) => {
     parseFormat(queryOf(context), "/_cat");
     const paths = ["/_cat/hashes", "/_cat/hashes/{hash}", ...tables.slice(1).map(({ path }) => path)];

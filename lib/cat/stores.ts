@@ -28,6 +28,7 @@ export class Stores {
   readonly #stats: StatsReader;
   readonly #timeoutMs: number;
   readonly #failures: ReadonlyMap<Reader, FailureRun>;
+  readonly #states = new Map<Reader, StoreState>();
 
   constructor({ pages, stats, log, timeoutMs = 5000 }: StoresOptions) {
     this.#pages = pages;
@@ -59,22 +60,20 @@ export class Stores {
     return this.#failures.size > 1;
   }
 
+  /** How each store was when it was last asked anything. */
+  get states(): readonly StoreState[] {
+    return [...this.#failures.keys()].flatMap((reader) => this.#states.get(reader) ?? []);
+  }
+
   /** Asks each store whether it answers; never rejects. */
-  check(): Promise<readonly StoreState[]> {
-    return Promise.all(
-      [...this.#failures.keys()].map(async (reader): Promise<StoreState> => {
-        const startedAt = performance.now();
-        try {
-          await this.#ask(reader, () => reader.check());
-          return { store: reader.name, state: "up", latencyMs: performance.now() - startedAt };
-        } catch {
-          return { store: reader.name, state: "away", latencyMs: null }; // #ask() has said why
-        }
-      }),
-    );
+  async check(): Promise<readonly StoreState[]> {
+    const readers = [...this.#failures.keys()];
+    await Promise.allSettled(readers.map((reader) => this.#ask(reader, () => reader.check())));
+    return this.states;
   }
 
   async #ask<Answer>(reader: Reader, question: () => Promise<Answer>): Promise<Answer> {
+    const startedAt = performance.now();
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(
       () => late.reject(new Error(`no answer within ${this.#timeoutMs / 1000} s`)),
@@ -82,9 +81,12 @@ export class Stores {
     );
     try {
       const answer = await Promise.race([question(), late.promise]);
+      const latencyMs = performance.now() - startedAt;
+      this.#states.set(reader, { store: reader.name, state: "up", latencyMs });
       this.#failures.get(reader)?.recovered(`${reader.name} answers again`);
       return answer;
     } catch (error) {
+      this.#states.set(reader, { store: reader.name, state: "away", latencyMs: null });
       this.#failures.get(reader)?.report(`Cannot read ${reader.name}: ${(error as Error).message}`);
       throw new CatError(`Cannot read ${reader.name} now: try again in ${RETRY_AFTER_SECONDS} s`, {
         status: 503,

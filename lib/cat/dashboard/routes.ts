@@ -1,0 +1,68 @@
+import { Hono } from "hono";
+import uplotScript from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
+import uplotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
+import style from "./dashboard.css" with { type: "text" };
+import script from "./dashboard.js" with { type: "text" };
+import icon from "./icon.svg" with { type: "text" };
+import { CatError } from "../errors.ts";
+import { Feed } from "./feed.ts";
+import type { Live } from "./live.ts";
+import { renderPage } from "./page.ts";
+
+// Everything comes from this server, and nothing runs or looks as a text in the page says.
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+const HEADERS = {
+  "content-security-policy": POLICY,
+  "cache-control": "no-store",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
+
+const ASSETS = [
+  ["uplot.js", "text/javascript", uplotScript],
+  ["uplot.css", "text/css", uplotStyle],
+  ["dashboard.js", "text/javascript", script],
+  ["dashboard.css", "text/css", style],
+  ["icon.svg", "image/svg+xml", icon],
+] as const;
+
+/** Creates the dashboard's routes: the page, its events and what it is made of. */
+export function createDashboard(live: Live): Hono {
+  const feed = new Feed(live);
+  const app = new Hono({ strict: false });
+  app.get("/dashboard", async (context) => {
+    // The page's links are relative, so that it also works behind a proxy that adds a prefix.
+    if (context.req.path.endsWith("/")) return context.redirect("../dashboard");
+    return new Response(renderPage(await live.read()), {
+      headers: { ...HEADERS, "content-type": "text/html; charset=utf-8" },
+    });
+  });
+  app.get("/dashboard/events", async () => {
+    if (feed.isFull) {
+      throw new CatError("Cannot take more viewers now: try again in 30 s", {
+        status: 503,
+        type: "too_many_viewers_exception",
+        headers: { "retry-after": "30" },
+      });
+    }
+    await live.read();
+    return new Response(feed.open(), {
+      headers: { ...HEADERS, "content-type": "text/event-stream", "x-accel-buffering": "no" },
+    });
+  });
+  for (const [name, type, text] of ASSETS) {
+    const headers = { ...HEADERS, "cache-control": "max-age=3600", "content-type": `${type}; charset=utf-8` };
+    app.get(`/dashboard/${name}`, () => new Response(text, { headers }));
+  }
+  return app;
+}
