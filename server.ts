@@ -14,7 +14,7 @@ await runEntry(
     flags: serverFlags,
     examples: [
       "bun server.ts",
-      "MYSQL_PASS_FILE=password bun server.ts --use-mysql --mysql-host db --mysql-user eth --mysql-db eth --use-redis --redis-host cache",
+      "bun server.ts --use-redis --redis-host cache --use-mysql --mysql-host db --mysql-user eth --mysql-db eth  # and MYSQL_PASS",
     ],
     check: checkServerSettings,
   },

@@ -1,4 +1,5 @@
 import { Delivery, DeliveryError } from "./delivery.ts";
+import { MAINNET_URLS } from "./ethereum/mainnet.ts";
 import { renderBlockPage } from "./ethereum/page.ts";
 import { readHead, watchHead } from "./ethereum/watch.ts";
 import { FailureRun } from "./failure_run.ts";
@@ -31,7 +32,11 @@ export async function runClient(options: ClientOptions): Promise<void> {
   // Room for one: a block that was not delivered is of no interest once there is a newer one.
   const outbox = new Outbox<bigint>({ capacity: 1 });
   const watch = async () => {
-    const heads = watchHead({ ...settings, urls: settings.rpcUrls, log, signal });
+    const onSilence = () => {
+      if (settings.rpcUrls.join() === MAINNET_URLS.join())
+        log.info('Without internet, "bun run demo" shows the whole with a chain of its own');
+    };
+    const heads = watchHead({ ...settings, urls: settings.rpcUrls, onSilence, log, signal });
     for await (const blockNumber of heads) {
       log.debug(`Saw block ${blockNumber}`);
       outbox.push(blockNumber);

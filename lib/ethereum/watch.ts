@@ -11,6 +11,8 @@ export interface WatchOptions {
   /** From the start of one poll to the start of the next. */
   readonly intervalMs: number;
   readonly rpcTimeoutMs: number;
+  /** Called when no endpoint answers any more. */
+  readonly onSilence?: () => void;
   readonly log: Log;
   /** Ends the watch. */
   readonly signal: AbortSignal;
@@ -23,7 +25,7 @@ export interface WatchOptions {
  * Take the numbers without delay, as the next poll waits for it.
  */
 export async function* watchHead(options: WatchOptions): AsyncGenerator<bigint, void, void> {
-  const { urls, intervalMs, rpcTimeoutMs: timeoutMs, log, signal } = options;
+  const { urls, intervalMs, rpcTimeoutMs: timeoutMs, onSilence, log, signal } = options;
   const endpoints = new Endpoints({ urls, log });
   const head = new Head();
   let isSilent = false;
@@ -31,8 +33,10 @@ export async function* watchHead(options: WatchOptions): AsyncGenerator<bigint, 
     const number = await askBlockNumber(endpoints, { timeoutMs, signal });
     if (signal.aborted) return;
     if (number === undefined) {
-      if (!isSilent)
+      if (!isSilent) {
         log.error(`No endpoint answers; asking ${urls.length === 1 ? "it" : "them"} again and again`);
+        onSilence?.();
+      }
       isSilent = true;
       await sleep(endpoints.waitMs, signal);
       pollAt = performance.now();

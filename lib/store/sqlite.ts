@@ -1,6 +1,6 @@
 import type { Database } from "bun:sqlite";
 import { asc, desc, inArray, sql } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/bun-sqlite";
+import { drizzle, type BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
 import { CREATE_TABLES, ethereumData, ipAddresses } from "../../schema/sqlite.ts";
 import { openSqliteDatabase } from "./sqlite_database.ts";
 import type { Batch, ClientRow, HashRow, PageStore, Refusal, StatsStore } from "./store.ts";
@@ -26,33 +26,11 @@ export class SqliteStore implements PageStore, StatsStore {
   readonly name = "SQLite";
   readonly #database: Database;
   readonly #drizzle;
-  readonly #insertPage;
-  readonly #countMessages;
+  #writes: ReturnType<typeof prepareWrites> | undefined;
 
   constructor(database: Database) {
     this.#database = database;
     this.#drizzle = drizzle(database);
-    this.#insertPage = this.#drizzle
-      .insert(ethereumData)
-      .values({
-        hash: sql.placeholder("hash"),
-        payload: sql.placeholder("payload"),
-        receivedAt: sql.placeholder("receivedAtSeconds"),
-      })
-      .onConflictDoUpdate({
-        target: ethereumData.hash,
-        set: { receivedAt: sql`excluded.received_at` },
-        setWhere: sql`excluded.received_at < ${ethereumData.receivedAt}`,
-      })
-      .prepare();
-    this.#countMessages = this.#drizzle
-      .insert(ipAddresses)
-      .values({ ip: sql.placeholder("ip"), messages: sql.placeholder("messages") })
-      .onConflictDoUpdate({
-        target: ipAddresses.ip,
-        set: { messages: sql`${ipAddresses.messages} + excluded.messages` },
-      })
-      .prepare();
   }
 
   /** Whether the file holds the store's tables. */
@@ -65,14 +43,16 @@ export class SqliteStore implements PageStore, StatsStore {
 
   /** Writes a batch in one transaction: all of it is stored and counted, or nothing is. */
   async write({ receipts }: Batch): Promise<readonly Refusal[]> {
+    // Not sooner: a reader may meet a file whose tables are about to be created.
+    const { insertPage, countMessages } = (this.#writes ??= prepareWrites(this.#drizzle));
     const messagesByIp = new Map<string, number>();
     this.#drizzle.transaction(
       () => {
         for (const { hash, payload, receivedAtSeconds, ip } of receipts) {
-          this.#insertPage.run({ hash, payload, receivedAtSeconds });
+          insertPage.run({ hash, payload, receivedAtSeconds });
           messagesByIp.set(ip, (messagesByIp.get(ip) ?? 0) + 1);
         }
-        for (const [ip, messages] of messagesByIp) this.#countMessages.run({ ip, messages });
+        for (const [ip, messages] of messagesByIp) countMessages.run({ ip, messages });
       },
       { behavior: "immediate" },
     );
@@ -107,4 +87,29 @@ export class SqliteStore implements PageStore, StatsStore {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#database.close();
   }
+}
+
+function prepareWrites(database: BunSQLiteDatabase) {
+  const insertPage = database
+    .insert(ethereumData)
+    .values({
+      hash: sql.placeholder("hash"),
+      payload: sql.placeholder("payload"),
+      receivedAt: sql.placeholder("receivedAtSeconds"),
+    })
+    .onConflictDoUpdate({
+      target: ethereumData.hash,
+      set: { receivedAt: sql`excluded.received_at` },
+      setWhere: sql`excluded.received_at < ${ethereumData.receivedAt}`,
+    })
+    .prepare();
+  const countMessages = database
+    .insert(ipAddresses)
+    .values({ ip: sql.placeholder("ip"), messages: sql.placeholder("messages") })
+    .onConflictDoUpdate({
+      target: ipAddresses.ip,
+      set: { messages: sql`${ipAddresses.messages} + excluded.messages` },
+    })
+    .prepare();
+  return { insertPage, countMessages };
 }
