@@ -1,5 +1,6 @@
 import { Delivery, DeliveryError } from "./delivery.ts";
 import { renderBlockPage } from "./block_page.ts";
+import { MAINNET_URLS } from "./ethereum/mainnet.ts";
 import { readHead, watchHead } from "./ethereum/watch.ts";
 import { FailureRun } from "./failure_run.ts";
 import type { Log } from "./log.ts";
@@ -42,13 +43,12 @@ export async function runClient(options: ClientOptions): Promise<void> {
   const metrics = createClientMetrics();
   await using _monitor = openMonitor(options, metrics);
   const watch = async () => {
-    const heads = watchHead({
-      ...settings,
-      urls: settings.rpcUrls,
-      log,
-      signal,
-      onRpcError: metrics.observeRpcError,
-    });
+    const onSilence = () => {
+      if (settings.rpcUrls.join() === MAINNET_URLS.join())
+        log.info('Without internet, "bun run demo" shows the whole with a chain of its own');
+    };
+    const onRpcError = metrics.observeRpcError;
+    const heads = watchHead({ ...settings, urls: settings.rpcUrls, onSilence, onRpcError, log, signal });
     for await (const blockNumber of heads) {
       log.debug(`Saw block ${blockNumber}`);
       metrics.observeHead(blockNumber);

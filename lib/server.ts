@@ -138,7 +138,7 @@ function openMonitor({
 }
 
 function isBeaten(store: Store | undefined): store is Store & Pick<StatsStore, "beat"> {
-  return store !== undefined && "beat" in store;
+  return store !== undefined && "beat" in store && store.beat !== undefined;
 }
 
 function isChecked(store: Store | undefined): store is Store & Pick<Reader, "check"> {

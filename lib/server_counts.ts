@@ -22,13 +22,14 @@ export class ServerCounts {
 
   /** Reads the counts, together with those of the store. */
   read(store: Store | undefined) {
-    // A store that keeps no tally has at least taken what was acknowledged.
+    // A store that does not tell more has at least taken what was acknowledged.
     const taken = { stored: store ? this.#acknowledged : 0, duplicates: 0, spooled: 0 };
     return {
       received: this.#received,
       receivedBytes: this.#receivedBytes,
       refused: this.#refused as ReadonlyMap<string, number>,
-      ...(store?.tally ?? taken),
+      ...taken,
+      ...store?.tally,
     };
   }
 }

@@ -15,8 +15,10 @@ const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   zod: ["lib/cat/view.ts", "lib/flags.ts", "lib/settings.ts", "lib/ethereum/"],
   hono: ["lib/cat/"],
   "prom-client": ["lib/metrics.ts"],
-  "bun:sqlite": ["lib/store/sqlite.ts"],
-  "drizzle-orm": ["lib/store/sqlite.ts", "schema/"],
+  "bun:sqlite": ["lib/store/sqlite_database.ts"],
+  "drizzle-orm": ["lib/store/sqlite.ts", "lib/store/spool.ts", "lib/store/mysql", "schema/"],
+  mysql2: ["lib/store/mysql.ts"],
+  ioredis: ["lib/store/redis.ts"],
 };
 
 interface Import {

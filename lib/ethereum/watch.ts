@@ -11,6 +11,8 @@ export interface WatchOptions {
   /** From the start of one poll to the start of the next. */
   readonly intervalMs: number;
   readonly rpcTimeoutMs: number;
+  /** Called when no endpoint answers any more. */
+  readonly onSilence?: () => void;
   readonly log: Log;
   /** Told each time that an endpoint gives no usable answer. */
   readonly onRpcError?: EndpointsOptions["onError"];
@@ -25,16 +27,18 @@ export interface WatchOptions {
  * Take the numbers without delay, as the next poll waits for it.
  */
 export async function* watchHead(options: WatchOptions): AsyncGenerator<bigint, void, void> {
-  const { urls, intervalMs, rpcTimeoutMs: timeoutMs, log, signal } = options;
-  const endpoints = new Endpoints({ urls, log, onError: options.onRpcError });
+  const { urls, intervalMs, rpcTimeoutMs: timeoutMs, onSilence, onRpcError: onError, log, signal } = options;
+  const endpoints = new Endpoints({ urls, log, onError });
   const head = new Head();
   let isSilent = false;
   for (let pollAt = performance.now(); !signal.aborted;) {
     const number = await askBlockNumber(endpoints, { timeoutMs, signal });
     if (signal.aborted) return;
     if (number === undefined) {
-      if (!isSilent)
+      if (!isSilent) {
         log.error(`No endpoint answers; asking ${urls.length === 1 ? "it" : "them"} again and again`);
+        onSilence?.();
+      }
       isSilent = true;
       await sleep(endpoints.waitMs, signal);
       pollAt = performance.now();

@@ -40,7 +40,7 @@ export interface Store extends AsyncDisposable {
    */
   write(batch: Batch): Promise<readonly Refusal[]>;
   /** What it has done since it was opened; absent where it does not keep count. */
-  readonly tally?: StoreTally;
+  readonly tally?: Partial<StoreTally>;
 }
 
 /** What a store has done since it was opened, in messages. */
