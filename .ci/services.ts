@@ -10,6 +10,7 @@ interface Service {
 const SERVICES: readonly Service[] = [
   { binaries: ["mariadbd", "mysqld"], apt: "mariadb-server", brew: "mariadb" },
   { binaries: ["redis-server"], apt: "redis-server", brew: "redis" },
+  { binaries: ["chromium", "chromium-browser", "google-chrome"], apt: "chromium", brew: "chromium" },
 ];
 
 // Debian keeps servers out of the path of ordinary users.

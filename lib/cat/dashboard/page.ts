@@ -19,9 +19,7 @@ export function renderPage(snapshot: Snapshot): string {
   const section = (id: "blocks" | "clients" | "servers" | "stores", title: string, className = "") =>
     html` <section class="card ${className}" aria-labelledby="${id}-title">
       <h2 id="${id}-title">${title}</h2>
-      <div class="scroll" id="${id}" role="region" aria-labelledby="${id}-title" tabindex="0">
-        ${part[id]}
-      </div>
+      <div class="scroll" id="${id}" role="group" aria-labelledby="${id}-title" tabindex="0">${part[id]}</div>
     </section>`;
   const chart = (id: keyof Snapshot["series"], title: string, empty: string) =>
     html` <figure class="card chart">

@@ -60,6 +60,8 @@ export function createDashboard(live: Live): Hono {
       headers: { ...HEADERS, "content-type": "text/event-stream", "x-accel-buffering": "no" },
     });
   });
+  // Browsers ask for it beside what is no page of ours, such as the source of a block page.
+  app.get("/favicon.ico", (context) => context.redirect("dashboard/icon.svg"));
   for (const [name, type, text] of ASSETS) {
     const headers = { ...HEADERS, "cache-control": "max-age=3600", "content-type": `${type}; charset=utf-8` };
     app.get(`/dashboard/${name}`, () => new Response(text, { headers }));
