@@ -1,22 +1,21 @@
-import { Hono, type Context } from "hono";
+import { Hono, type Context, type HonoRequest } from "hono";
 import { basicAuth } from "hono/basic-auth";
 import { compress } from "hono/compress";
-import { HTTPException } from "hono/http-exception";
-import type { TableAnswer } from "./answer.ts";
 import { Cached } from "./cached.ts";
 import type { Live } from "./dashboard/live.ts";
-import { createDashboard } from "./dashboard/routes.ts";
-import { CatError, renderError } from "./errors.ts";
+import { createDashboardRoutes } from "./dashboard/routes.ts";
+import { CatError, explainError, renderError } from "./errors.ts";
 import { acceptsFirst, wantsJson } from "./format.ts";
+import { createHeaders, JSON_TEXT, respond, type Route } from "./respond.ts";
 import { Stores, type StoresOptions } from "./stores.ts";
-import { createTables } from "./tables.ts";
+import { createTables, type TableRoute } from "./tables.ts";
 import { parseFormat } from "./view.ts";
 
 /** Options of {@linkcode createCat}. */
 export interface CatOptions extends StoresOptions {
   /** Asked of everybody, by HTTP Basic authentication; without it all may look. */
   readonly auth?: { readonly user: string; readonly password: string } | undefined;
-  /** Watches the stores for the dashboard, and is their owner then; without it there is no `/dashboard`. */
+  /** Watches the stores for the dashboard, with stores of its own; without it there is no `/dashboard`. */
   readonly live?: Live | undefined;
   /** Answered to Prometheus; without it there is no `/metrics`. */
   readonly metrics?: CatMetrics | undefined;
@@ -29,8 +28,6 @@ export interface CatMetrics {
   observeRequest(request: { readonly route: string; readonly status: number }): void;
 }
 
-const TEXT = "text/plain; charset=utf-8";
-const JSON_TEXT = "application/json; charset=utf-8";
 /** How old a list may be, in milliseconds; its `Cache-Control` says so in seconds. */
 const LIST_TTL_MS = 1000;
 const LIST_CACHE_CONTROL = `max-age=${LIST_TTL_MS / 1000}`;
@@ -48,149 +45,139 @@ export function createCat(options: CatOptions): Hono {
   const { auth, metrics, live, log } = options;
   const stores = live?.stores ?? new Stores(options);
   const tables = createTables(stores);
-  const lists = new Cached<TableAnswer>({ ttlMs: LIST_TTL_MS });
-  const pages = new Cached<string | undefined>({ ttlMs: LIST_TTL_MS, maxEntries: MAX_CACHED_PAGES });
   const app = new Hono({ strict: false });
-
-  if (metrics) {
-    app.use(async (context, next) => {
-      await next();
-      metrics.observeRequest({ route: context.req.routePath, status: context.res.status });
-    });
-  }
-  app.use(compress());
-  app.get("/healthz", () => plain("ok", "no-store"));
-  if (auth) app.use(basicAuth({ username: auth.user, password: auth.password, realm: "stats" }));
-  app.use(async ({ req: { method, path } }, next) => {
-    if (method === "GET" || method === "HEAD") return next();
-    throw new CatError(`Cannot use method [${method}] on [${path}]: expected GET or HEAD`, {
-      status: 405,
-      type: "method_not_allowed_exception",
-      headers: { allow: "GET, HEAD" },
-    });
-  });
-
-  app.get("/", ({ req }) => {
-    const isBrowser = live !== undefined && acceptsFirst(req, "text/html", "text/plain");
-    // Relative, as the older implementations have it, and as a proxy may add a prefix.
-    const location = isBrowser ? "dashboard" : "_cat";
-    return new Response(null, { status: 302, headers: { location, vary: "Accept" } });
-  });
-  if (live) app.route("/", createDashboard(live));
-  app.get("/_cat", (context) => {
-    parseFormat(queryOf(context), "/_cat");
-    const paths = ["/_cat/hashes", "/_cat/hashes/{hash}", ...tables.slice(1).map(({ path }) => path)];
-    return wantsJson(context.req)
-      ? respond(JSON.stringify(paths), { type: JSON_TEXT, cacheControl: LIST_CACHE_CONTROL })
-      : plain(["=^.^=", ...paths].join("\n"), LIST_CACHE_CONTROL);
-  });
-  for (const { path, answer } of tables) {
+  const compressed = compress();
+  const explain = (error: Error, context: Context) => {
+    const explained = explainError(error);
+    if (explained.status === 500) log.error(`Cannot answer ${context.req.path}: ${error.stack}`);
+    return renderError(explained, context);
+  };
+  // Not as middleware, each of which costs every request about as much as finding its route.
+  const add = ({ path, answer }: Route) =>
     app.get(path, async (context) => {
-      const isJson = wantsJson(context.req);
-      const { url } = context.req.raw;
-      const at = url.indexOf("?");
-      const search = at < 0 ? "" : url.slice(at + 1);
-      const { body, next } = await lists.get(`${isJson} ${path} ${search}`, () =>
-        answer({ query: new URLSearchParams(search), isJson }),
-      );
-      return respond(body, {
-        type: isJson ? JSON_TEXT : TEXT,
-        cacheControl: LIST_CACHE_CONTROL,
-        link: next && nextLink(search, next),
-      });
+      let response;
+      try {
+        response = await answer(context);
+      } catch (error) {
+        response = explain(error as Error, context);
+      }
+      metrics?.observeRequest({ route: path, status: response.status });
+      if (context.req.header("accept-encoding") === undefined) return response;
+      context.res = response;
+      await compressed(context, async () => {});
+      return context.res;
     });
-  }
-  app.get("/_cat/hashes/:hash", async (context) => {
-    parseFormat(queryOf(context), "/_cat/hashes/{hash}");
-    const hash = context.req.param("hash");
-    const page = HASH.test(hash)
-      ? await pages.get(hash, async () =>
-          (await stores.pages((reader) => reader.readPages([hash]))).get(hash),
-        )
-      : undefined;
-    if (page === undefined)
-      throw new CatError("Hash not found", { status: 404, type: "resource_not_found_exception" });
-    return plain(page, PAGE_CACHE_CONTROL);
-  });
-  app.get("/readyz", async () => {
-    const states = await stores.check();
-    const isReady = states.every(({ state }) => state === "up");
-    const lines = states.map(({ store, state }) => `${store} ${state}`);
-    return new Response(lines.join("\n"), {
-      status: isReady ? 200 : 503,
-      headers: { "content-type": TEXT, "cache-control": "no-store" },
-    });
-  });
+
+  add({ path: "/healthz", answer: () => respond("ok") });
+  if (auth) app.use(basicAuth({ username: auth.user, password: auth.password, realm: "stats" }));
+  add(createRootRoute({ hasDashboard: live !== undefined }));
+  add(createPathsRoute(tables));
+  for (const route of createListRoutes(tables)) add(route);
+  add(createPageRoute(stores));
+  add(createReadyRoute(stores));
+  for (const route of live ? createDashboardRoutes(live) : []) add(route);
   if (metrics) {
-    app.get("/metrics", async () =>
-      respond(await metrics.render(), { type: metrics.contentType, cacheControl: "no-store" }),
-    );
+    const { contentType: type } = metrics;
+    add({ path: "/metrics", answer: async () => respond(await metrics.render(), { type }) });
   }
 
-  app.notFound((context) =>
-    renderError(
-      new CatError(`Cannot find [${context.req.path}]: /_cat lists what there is`, {
-        status: 404,
-        type: "resource_not_found_exception",
-      }),
-      context,
-    ),
-  );
-  app.onError((error, context) => {
-    if (error instanceof CatError) return renderError(error, context);
-    if (error instanceof HTTPException && error.status === 401) {
-      const challenge = error.getResponse().headers.get("www-authenticate") ?? "Basic";
-      return renderError(
-        new CatError("Cannot answer without a user and a password that are right", {
-          status: 401,
-          type: "security_exception",
-          headers: { "www-authenticate": challenge },
-        }),
-        context,
-      );
-    }
-    log.error(`Cannot answer ${context.req.path}: ${error.stack}`);
-    return renderError(
-      new CatError("Cannot answer because of an error of this program: its log tells more", {
-        status: 500,
-        type: "exception",
-      }),
-      context,
-    );
-  });
+  const elsewhere = (error: Error, context: Context) => {
+    const response = explain(error, context);
+    metrics?.observeRequest({ route: "/*", status: response.status });
+    return response;
+  };
+  app.notFound((context) => elsewhere(createNotFound(context.req), context));
+  app.onError(elsewhere);
   return app;
 }
 
-function plain(text: string, cacheControl: string): Response {
-  return respond(text, { type: TEXT, cacheControl });
-}
-
-interface Headers {
-  readonly type: string;
-  readonly cacheControl: string;
-  readonly link?: string | undefined;
-}
-
-function respond(body: string, { type, cacheControl, link }: Headers): Response {
-  return new Response(body, {
-    headers: {
-      "content-type": type,
-      "cache-control": cacheControl,
-      vary: "Accept",
-      // A page is shown as text: a browser must not take it for the HTML it is.
-      "x-content-type-options": "nosniff",
-      ...(link ? { link } : {}),
-    },
+function createNotFound({ method, path }: HonoRequest): CatError {
+  if (method === "GET" || method === "HEAD") {
+    const type = "resource_not_found_exception";
+    return new CatError(`Cannot find [${path}]: /_cat lists what there is`, { status: 404, type });
+  }
+  return new CatError(`Cannot use method [${method}] on [${path}]: expected GET or HEAD`, {
+    status: 405,
+    type: "method_not_allowed_exception",
+    headers: { allow: "GET, HEAD" },
   });
 }
 
-/** Tells how to go on, as RFC 8288 ("Web Linking") has it; relative, as a proxy may stand in front. */
-function nextLink(search: string, next: string): string {
-  const query = new URLSearchParams(search);
-  query.set("before", next);
-  return `<?${query}>; rel="next"`;
+function createRootRoute({ hasDashboard }: { readonly hasDashboard: boolean }): Route {
+  return {
+    path: "/",
+    answer({ req }) {
+      const isBrowser = hasDashboard && acceptsFirst(req, "text/html", "text/plain");
+      // Relative, as the older implementations have it, and as a proxy may add a prefix.
+      const location = isBrowser ? "dashboard" : "_cat";
+      return new Response(null, { status: 302, headers: { location, vary: "Accept" } });
+    },
+  };
 }
 
-function queryOf({ req }: Context): URLSearchParams {
-  return new URL(req.url).searchParams;
+function createPathsRoute(tables: readonly TableRoute[]): Route {
+  const paths = ["/_cat/hashes", "/_cat/hashes/{hash}", ...tables.slice(1).map(({ path }) => path)];
+  return {
+    path: "/_cat",
+    answer({ req }) {
+      parseFormat(new URL(req.url).searchParams, "/_cat");
+      const cacheControl = LIST_CACHE_CONTROL;
+      return wantsJson(req)
+        ? respond(JSON.stringify(paths), { type: JSON_TEXT, cacheControl })
+        : respond(["=^.^=", ...paths].join("\n"), { cacheControl });
+    },
+  };
+}
+
+function createListRoutes(tables: readonly TableRoute[]): readonly Route[] {
+  const answers = new Cached<{ readonly body: string; readonly headers: Headers }>({ ttlMs: LIST_TTL_MS });
+  return tables.map((table) => ({
+    path: table.path,
+    async answer({ req }) {
+      const isJson = wantsJson(req);
+      const at = req.url.indexOf("?");
+      const search = at < 0 ? "" : req.url.slice(at + 1);
+      const { body, headers } = await answers.get(`${isJson} ${table.path} ${search}`, async () => {
+        const { body, next } = await table.answer({ query: new URLSearchParams(search), isJson });
+        const values = { type: isJson ? JSON_TEXT : undefined, cacheControl: LIST_CACHE_CONTROL };
+        return {
+          body,
+          headers: createHeaders({ ...values, next: next ? { search, before: next } : undefined }),
+        };
+      });
+      return new Response(body, { headers });
+    },
+  }));
+}
+
+function createPageRoute(stores: Stores): Route {
+  const path = "/_cat/hashes/:hash";
+  const pages = new Cached<string | undefined>({ ttlMs: LIST_TTL_MS, maxEntries: MAX_CACHED_PAGES });
+  const headers = createHeaders({ cacheControl: PAGE_CACHE_CONTROL });
+  return {
+    path,
+    async answer({ req }) {
+      if (req.url.includes("?")) parseFormat(new URL(req.url).searchParams, "/_cat/hashes/{hash}");
+      const hash = req.param("hash") ?? "";
+      const page = HASH.test(hash)
+        ? await pages.get(hash, async () =>
+            (await stores.pages((reader) => reader.readPages([hash]))).get(hash),
+          )
+        : undefined;
+      if (page !== undefined) return new Response(page, { headers });
+      throw new CatError("Hash not found", { status: 404, type: "resource_not_found_exception" });
+    },
+  };
+}
+
+function createReadyRoute(stores: Stores): Route {
+  return {
+    path: "/readyz",
+    async answer() {
+      const states = await stores.check();
+      const isReady = states.every(({ state }) => state === "up");
+      const lines = states.map(({ store, state }) => `${store} ${state}`);
+      return respond(lines.join("\n"), { status: isReady ? 200 : 503 });
+    },
+  };
 }

@@ -1,5 +1,7 @@
 import type { Context } from "hono";
+import { HTTPException } from "hono/http-exception";
 import { wantsJson } from "./format.ts";
+import { JSON_TEXT, TEXT } from "./respond.ts";
 
 /** An error that whoever asked can read; its message is one sentence, or the older implementations' body. */
 export class CatError extends Error {
@@ -26,6 +28,23 @@ export function badParameter(message: string): CatError {
   return new CatError(message, { status: 400, type: "illegal_argument_exception" });
 }
 
+/** Puts whatever went wrong into what whoever asked may know of it. */
+export function explainError(error: Error): CatError {
+  if (error instanceof CatError) return error;
+  if (error instanceof HTTPException && error.status === 401) {
+    const challenge = error.getResponse().headers.get("www-authenticate") ?? "Basic";
+    return new CatError("Cannot answer without a user and a password that are right", {
+      status: 401,
+      type: "security_exception",
+      headers: { "www-authenticate": challenge },
+    });
+  }
+  return new CatError("Cannot answer because of an error of this program: its log tells more", {
+    status: 500,
+    type: "exception",
+  });
+}
+
 /** Renders an error: JSON in Elasticsearch's shape for those who ask for JSON, text for everybody else. */
 export function renderError(
   { message: reason, status, type, headers }: CatError,
@@ -38,7 +57,7 @@ export function renderError(
     {
       status,
       headers: {
-        "content-type": isJson ? "application/json; charset=utf-8" : "text/plain; charset=utf-8",
+        "content-type": isJson ? JSON_TEXT : TEXT,
         "x-content-type-options": "nosniff",
         "cache-control": "no-store",
         ...headers,

@@ -1,5 +1,4 @@
-import "../support/patience.ts";
-import { afterAll, beforeAll, describe, expect } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout } from "bun:test";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
@@ -29,6 +28,9 @@ const SERVER: ServerRow = {
   stored: 600,
   spooled: 2,
 };
+
+// A browser on a busy machine takes its time.
+setDefaultTimeout(60_000);
 
 const test = testWith(["chromium"]);
 const testWithRedis = testWith(["chromium", "redis"], { own: true });

@@ -134,7 +134,7 @@ function createChart(id) {
   const readout = byId(`${id}-readout`);
   const options = {
     ...sizeOf(id),
-    padding: [8, 8, 0, 0],
+    padding: [8, 28, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 7, fill: color("--accent"), width: 0 } },
     scales: { y: { range: (_, __, max) => [0, Math.max(1, max ?? 1) * 1.1] } },
