@@ -10,6 +10,8 @@ export interface Entry<F extends Flags> {
   /** One sentence. */
   readonly summary: string;
   readonly flags: F;
+  /** Checks what flags say together; throws a {@linkcode UsageError}. */
+  readonly check?: (settings: SettingsOf<F>) => void;
   /** Command lines worth copying. */
   readonly examples: readonly string[];
 }
@@ -47,11 +49,13 @@ export function readCommandLine<F extends Flags>(
 ): Request<F> {
   const given = readTokens(Object.values(entry.flags), argv);
   if (typeof given === "string") return { kind: given };
-  const settings = Object.entries(entry.flags).map(([name, flag]) => [
+  const values = Object.entries(entry.flags).map(([name, flag]) => [
     name,
     parseValue(flag, given.get(flag) ?? readEnvironment(entry.name, flag, env)),
   ]);
-  return { kind: "run", settings: Object.fromEntries(settings) as SettingsOf<F> };
+  const settings = Object.fromEntries(values) as SettingsOf<F>;
+  entry.check?.(settings);
+  return { kind: "run", settings };
 }
 
 /** Renders the help of an entry: what it does, every flag with its unit and default, examples. */
