@@ -1,6 +1,8 @@
 import type { Log } from "./log.ts";
 
 const MAX_DISTINCT_MESSAGES = 16;
+/** Ids and times, which differ from one failure to the next and make no other failure of it. */
+const LONG_NUMBERS = /\d{5,}/g;
 
 /** Warns of a failure that repeats itself once, counts the repeats, and says so when it is over. */
 export class FailureRun {
@@ -12,14 +14,15 @@ export class FailureRun {
     this.#log = log;
   }
 
-  /** Warns, unless the same was said since the last recovery. */
+  /** Warns, unless the same, ids and times apart, was said since the last recovery. */
   report(message: string): void {
     this.#failures++;
-    if (this.#seen.has(message) || this.#seen.size >= MAX_DISTINCT_MESSAGES) {
+    const kind = message.replace(LONG_NUMBERS, "#");
+    if (this.#seen.has(kind) || this.#seen.size >= MAX_DISTINCT_MESSAGES) {
       this.#log.debug(`${message} (failure ${this.#failures})`);
       return;
     }
-    this.#seen.add(message);
+    this.#seen.add(kind);
     this.#log.warn(message);
   }
 

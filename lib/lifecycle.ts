@@ -13,6 +13,8 @@ export interface Context<F extends Flags> {
   readonly signal: AbortSignal;
 }
 
+/** `bun run --parallel` passes on a Ctrl-C that the terminal has given to the whole group: both copies count as one. */
+const SAME_SIGNAL_MS = 500;
 const EXIT_FAILED = 1;
 const EXIT_WRONG_USAGE = 2;
 
@@ -20,16 +22,21 @@ const EXIT_WRONG_USAGE = 2;
  * Runs a command line tool to its end: reads its settings, runs `main` and exits.
  *
  * The exit status is 0 after a clean stop, 1 after a failure and 2 after a wrong command line. The first SIGINT
- * or SIGTERM asks `main` to finish; a second one ends the process at once.
+ * or SIGTERM asks `main` to finish; a second one, half a second later or more, ends the process at once.
  */
 export async function runEntry<F extends Flags & typeof commonFlags>(
   entry: Entry<F>,
   main: (context: Context<F>) => Promise<void>,
 ): Promise<never> {
   const stop = new AbortController();
+  let stoppedAt = Infinity;
   // Before anything else, as process 1 of a container ignores signals that have no handler.
   for (const name of ["SIGINT", "SIGTERM"] as const) {
-    process.on(name, () => (stop.signal.aborted ? process.exit(EXIT_FAILED) : stop.abort()));
+    process.on(name, () => {
+      stoppedAt = Math.min(stoppedAt, performance.now());
+      stop.abort();
+      if (performance.now() - stoppedAt > SAME_SIGNAL_MS) process.exit(EXIT_FAILED);
+    });
   }
   const status = await runToStatus(entry, { main, signal: stop.signal });
   await Promise.all([flush(process.stdout), flush(process.stderr)]);
@@ -49,6 +56,7 @@ async function runToStatus<F extends Flags & typeof commonFlags>(
     // F contains the common flags, which the compiler cannot see through SettingsOf<F>.
     const common = settings as unknown as SettingsOf<typeof commonFlags>;
     const log = createLog({ format: common.logFormat, verbose: common.verbose });
+    if (common.waitMs > 0) log.info(`Waiting ${common.waitMs / 1000} s before anything else`);
     await sleep(common.waitMs, signal);
     if (!signal.aborted) await main({ settings, log, signal });
     return 0;
