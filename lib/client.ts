@@ -1,5 +1,6 @@
 import { Backlog } from "./backlog.ts";
 import { deliverAll, DeliveryError, type DeliveryOptions } from "./delivery.ts";
+import { MAINNET_URLS } from "./ethereum/mainnet.ts";
 import { readHead, watchHeads } from "./ethereum/watch.ts";
 import type { Log } from "./log.ts";
 import { OperationalError } from "./operational_error.ts";
@@ -36,6 +37,10 @@ export async function runClient(options: ClientOptions): Promise<void> {
     onHead: (head) => {
       log.debug(`Saw block ${head.number} at ${new Date().toISOString()} through ${head.endpoint}`);
       backlog.add(head);
+    },
+    onSilence: () => {
+      if (settings.rpcUrls.join() === MAINNET_URLS.join())
+        log.info('Without internet, "bun run demo" shows the whole with a chain of its own');
     },
     log,
     signal,

@@ -1,48 +1,25 @@
 import { describe, expect, test } from "bun:test";
-import { runClient, runClientOnce, type ClientOptions } from "../lib/client.ts";
+import { runClientOnce } from "../lib/client.ts";
 import { renderBlockPage } from "../lib/ethereum/page.ts";
-import { BAD_ANSWERS, block, body, result, startFakeNode, type FakeNode } from "./support/fake_node.ts";
+import { BAD_ANSWERS, block, body, result, startFakeNode } from "./support/fake_node.ts";
 import { frame, okFor } from "./support/netstring_client.ts";
 import { startPeerServer } from "./support/peer_server.ts";
-import { createRecordingLog } from "./support/recording_log.ts";
-import { until } from "./support/until.ts";
+import { createClientOptions, startClient } from "./support/running_client.ts";
 
 const pageOf = (number: bigint) => renderBlockPage(number);
 const framedPage = (number: bigint) => frame(pageOf(number)).toString();
 const ackOf = (number: bigint) => frame(okFor(pageOf(number))).toString();
 
-type Settings = Partial<ClientOptions["settings"]> & { readonly port: number };
-
-function createOptions(node: FakeNode, { port, ...settings }: Settings) {
-  const log = createRecordingLog();
-  const stop = new AbortController();
-  const times = { rpcTimeoutMs: 300, intervalMs: 5 };
-  const defaults = { host: "127.0.0.1", ack: "auto" as const, rpcUrls: [node.url], ...times };
-  return { settings: { ...defaults, ...settings, port }, log, signal: stop.signal, stop };
-}
-
-/** A client that runs in the test; disposing it stops it and waits for its end. */
-function startClient(node: FakeNode, settings: Settings) {
-  const { stop, log, ...options } = createOptions(node, settings);
-  const ended = runClient({ ...options, log });
-  return {
-    log,
-    saw: (text: string) => until(() => log.lines.some((line) => line.includes(text)), { what: text }),
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await ended;
-    },
-  };
-}
-
 describe("runClient()", () => {
   test("sends each new block's page to an older server, which closes without a word", async () => {
     await using server = await startPeerServer();
     await using node = startFakeNode(block(0));
-    await using client = startClient(node, server);
+    await using client = startClient({ rpcUrls: [node.url], port: server.port });
     for (const number of [0, 1, 2]) {
       node.script(block(number));
-      await client.saw(`info Block ${number} is sent; the server does not acknowledge`);
+      await client.saw(
+        `info Block ${number} is sent to 127.0.0.1:${server.port}, which does not acknowledge`,
+      );
     }
     expect(server.messages).toEqual([framedPage(0n), framedPage(1n), framedPage(2n)]);
     expect(client.log.complaints).toEqual([]);
@@ -51,7 +28,7 @@ describe("runClient()", () => {
   test.each(BAD_ANSWERS)("survives %s and reports it once", async (_, answer, said) => {
     await using server = await startPeerServer();
     await using node = startFakeNode(answer, answer, block(9));
-    await using client = startClient(node, server);
+    await using client = startClient({ rpcUrls: [node.url], port: server.port });
     await client.saw("Block 9 is sent");
     const host = new URL(node.url).host;
     expect(client.log.complaints).toEqual([
@@ -65,7 +42,7 @@ describe("runClient()", () => {
     await using server = await startPeerServer();
     await using bad = startFakeNode(result(null));
     await using good = startFakeNode(block(3));
-    await using client = startClient(bad, { port: server.port, rpcUrls: [bad.url, good.url] });
+    await using client = startClient({ port: server.port, rpcUrls: [bad.url, good.url] });
     await client.saw("Block 3 is sent");
     expect(client.log.complaints).toEqual([
       `warn The endpoint ${new URL(bad.url).host} answered eth_blockNumber with null`,
@@ -75,7 +52,7 @@ describe("runClient()", () => {
   test("tries a failed delivery again until it succeeds, and reports it once", async () => {
     await using node = startFakeNode(block(5));
     await using broken = await startPeerServer({ reset: true });
-    await using client = startClient(node, broken);
+    await using client = startClient({ rpcUrls: [node.url], port: broken.port });
     await client.saw("(failure 3)");
     const { port } = broken;
     await broken[Symbol.asyncDispose]();
@@ -92,7 +69,7 @@ describe("runClient()", () => {
   test("gives up a block for a newer one", async () => {
     await using node = startFakeNode(block(5));
     await using broken = await startPeerServer({ reset: true });
-    await using client = startClient(node, broken);
+    await using client = startClient({ rpcUrls: [node.url], port: broken.port });
     await client.saw("(failure 2)");
     node.script(block(6));
     await client.saw("warn Gave up block 5 as there is a newer one");
@@ -101,7 +78,7 @@ describe("runClient()", () => {
   test("counts silence as failure once a server has acknowledged", async () => {
     await using node = startFakeNode(block(5));
     await using server = await startPeerServer({ reply: ackOf(5n) });
-    await using client = startClient(node, server);
+    await using client = startClient({ rpcUrls: [node.url], port: server.port });
     await client.saw("info Block 5 is delivered and acknowledged");
     server.replyWith("");
     node.script(block(6));
@@ -115,15 +92,17 @@ describe("runClientOnce()", () => {
   test("delivers the current block", async () => {
     await using server = await startPeerServer({ reply: ackOf(8n) });
     await using node = startFakeNode(block(8));
-    const options = createOptions(node, server);
+    const options = createClientOptions({ rpcUrls: [node.url], port: server.port });
     await runClientOnce(options);
-    expect(options.log.lines).toContain("info Block 8 is delivered and acknowledged");
+    expect(options.log.lines).toContainEqual(
+      expect.stringMatching(/^info Block 8 is delivered and acknowledged by \S+ after [\d.]+ ms$/),
+    );
     expect(server.messages).toEqual([framedPage(8n)]);
   });
 
   test("fails when no endpoint tells the block", async () => {
     await using node = startFakeNode(body("oops", { status: 500 }));
-    await expect(runClientOnce(createOptions(node, { port: 1 }))).rejects.toThrow(
+    await expect(runClientOnce(createClientOptions({ rpcUrls: [node.url], port: 1 }))).rejects.toThrow(
       "Cannot send the current block: no endpoint tells it",
     );
   });
@@ -131,7 +110,7 @@ describe("runClientOnce()", () => {
   test("fails when the server does not acknowledge", async () => {
     await using server = await startPeerServer();
     await using node = startFakeNode(block(8));
-    const options = createOptions(node, { port: server.port, ack: "required" });
+    const options = createClientOptions({ rpcUrls: [node.url], port: server.port, ack: "required" });
     await expect(runClientOnce(options)).rejects.toThrow(
       `Cannot send block 8: The server 127.0.0.1:${server.port} closed the connection without acknowledging the page`,
     );

@@ -126,9 +126,10 @@ export class Endpoints {
     endpoint.failures.report(`The endpoint ${endpoint.name} ${hideSecrets(message, endpoint.url)}`);
     endpoint.benchedUntilMs = performance.now() + (retryAfterMs ?? endpoint.backoff.next());
     endpoint.isFailing = true;
-    if (this.#isSilent || [...this.sockets, ...this.#polled].some(({ isFailing }) => !isFailing)) return;
+    const all = [...this.sockets, ...this.#polled];
+    if (this.#isSilent || all.some(({ isFailing }) => !isFailing)) return;
     this.#isSilent = true;
-    this.#log.error("No endpoint answers; asking again and again");
+    this.#log.error(`No endpoint answers; asking ${all.length === 1 ? "it" : "them"} again and again`);
     this.#onSilence();
   }
 }

@@ -84,14 +84,18 @@ export interface AnswerContext<Result> extends RpcMethod<Result> {
 export function readResult<Result>(text: string, context: AnswerContext<Result>): Result {
   const { id, method, result: shape, status = 200, retryAfter } = context;
   const answer = answerShape.safeParse(parseJson(text)).data;
-  if (status === HTTP_TOO_MANY_REQUESTS || (answer?.error && isRateLimit(answer.error))) {
-    throw new RpcError("rate-limited", "asks for fewer requests", {
-      retryAfterMs: readRetryAfter(retryAfter, Date.now()),
-    });
+  const isLimited = status === HTTP_TOO_MANY_REQUESTS || (answer?.error && isRateLimit(answer.error));
+  const rest = isLimited ? { retryAfterMs: readRetryAfter(retryAfter, Date.now()) } : {};
+  if (answer?.error) {
+    const { code, message } = answer.error;
+    throw new RpcError(
+      isLimited ? "rate-limited" : "refused",
+      `answered error ${code}: ${quote(message)}`,
+      rest,
+    );
   }
-  if (answer?.error)
-    throw new RpcError("refused", `answered error ${answer.error.code}: ${quote(answer.error.message)}`);
-  if (status !== 200) throw new RpcError("http", `answered HTTP ${status}`);
+  if (status !== 200)
+    throw new RpcError(isLimited ? "rate-limited" : "http", `answered HTTP ${status}`, rest);
   if (text === "") throw new RpcError("malformed", "answered with nothing");
   if (!answer) throw new RpcError("malformed", `answered what is not JSON-RPC: ${quote(text)}`);
   if (answer.id !== id) throw new RpcError("malformed", "answered another request than was made");

@@ -164,8 +164,7 @@ export class Subscription implements Disposable {
 // The event's own message quotes the address, which may hold a key.
 function describeConnectError({ message, error }: ErrorEvent): RpcError {
   const [, status] = /status code: (\d{3})/.exec(message) ?? [];
-  if (status === "429") return new RpcError("rate-limited", "asks for fewer requests");
-  if (status) return new RpcError("http", `answered HTTP ${status} to a WebSocket`);
+  if (status) return new RpcError(status === "429" ? "rate-limited" : "http", `answered HTTP ${status}`);
   const code = (error as NodeJS.ErrnoException | null)?.code;
   const reason = code ? describeNetworkError({ code, message: code }) : "no WebSocket came about";
   return new RpcError("unreachable", `cannot be reached: ${reason}`);
