@@ -4,7 +4,10 @@ import { renderBlockPage } from "../lib/ethereum/page.ts";
 import { BAD_ANSWERS, block, body, result, startFakeNode } from "./support/fake_node.ts";
 import { frame, okFor } from "./support/netstring_client.ts";
 import { startPeerServer } from "./support/peer_server.ts";
+import { startAckServer } from "./support/ack_server.ts";
 import { createClientOptions, startClient } from "./support/running_client.ts";
+import { openTempFolder } from "./support/temp_folder.ts";
+import { until } from "./support/until.ts";
 
 const pageOf = (number: bigint) => renderBlockPage(number);
 const framedPage = (number: bigint) => frame(pageOf(number)).toString();
@@ -85,6 +88,82 @@ describe("runClient()", () => {
     await client.saw("closed the connection without acknowledging the page");
     server.replyWith(ackOf(6n));
     await client.saw("info Block 6 is delivered and acknowledged");
+  });
+});
+
+describe("runClient() with --emit-missed", () => {
+  const range = (first: number, last: number) =>
+    Array.from({ length: last - first + 1 }, (_, index) => BigInt(first + index));
+
+  test("sends every block between two heads, and none without it", async () => {
+    await using node = startFakeNode(block(5));
+    await using server = startAckServer();
+    await using other = startAckServer();
+    await using gapless = startClient({ rpcUrls: [node.url], port: server.port, emitMissed: true });
+    await using latest = startClient({ rpcUrls: [node.url], port: other.port });
+    await Promise.all([gapless.saw("Block 5 is delivered"), latest.saw("Block 5 is delivered")]);
+    node.script(block(300));
+    await Promise.all([gapless.saw("Block 300 is delivered"), latest.saw("Block 300 is delivered")]);
+    expect([server.blocks, other.blocks]).toEqual([range(5, 300), [5n, 300n]]);
+  });
+
+  test("gives up the oldest beyond --max-gap, counts and says them", async () => {
+    await using node = startFakeNode(block(5));
+    await using server = startAckServer();
+    const settings = { rpcUrls: [node.url], port: server.port, emitMissed: true, maxGap: 10 };
+    await using client = startClient(settings);
+    await client.saw("Block 5 is delivered");
+    node.script(block(100));
+    await client.saw("Block 100 is delivered");
+    expect(server.blocks).toEqual([5n, ...range(90, 99), 100n]);
+    expect(client.log.complaints).toEqual([
+      "warn Gave up blocks 6 to 89 as no more than 10 may wait (84 in all)",
+    ]);
+  });
+
+  test("goes on from --state without a gap, and sends nothing twice", async () => {
+    await using folder = await openTempFolder();
+    await using node = startFakeNode(block(5));
+    await using server = startAckServer();
+    const state = folder.file("state");
+    const settings = { rpcUrls: [node.url], port: server.port, emitMissed: true, state };
+    for (const number of [5, 5, 30, 90]) {
+      node.script(block(number));
+      await using client = startClient(settings);
+      await until(() => node.calls.length > 3);
+      if (server.blocks.at(-1) !== BigInt(number)) await client.saw(`Block ${number} is delivered`);
+    }
+    expect(server.blocks).toEqual(range(5, 90));
+    expect(await Bun.file(state).text()).toBe("90\n");
+  });
+
+  test("keeps --state behind what is not acknowledged", async () => {
+    await using folder = await openTempFolder();
+    await using node = startFakeNode(block(1));
+    await using server = startAckServer();
+    const state = folder.file("state");
+    const settings = { rpcUrls: [node.url], port: server.port, emitMissed: true, state };
+    await using client = startClient({ ...settings, persistent: true });
+    await client.saw("Block 1 is delivered");
+    server.refusal = (number) => (number === 20n ? "error unavailable no" : undefined);
+    node.script(block(40));
+    await client.saw("(failure 2)");
+    await until(async () => (await Bun.file(state).text()) === "19\n");
+    server.refusal = undefined;
+    await client.saw("Block 40 is delivered");
+    await until(async () => (await Bun.file(state).text()) === "40\n");
+  });
+
+  test("--once catches up from --state", async () => {
+    await using folder = await openTempFolder();
+    await using node = startFakeNode(block(5));
+    await using server = startAckServer();
+    const settings = { rpcUrls: [node.url], port: server.port, persistent: true, emitMissed: true };
+    for (const number of [5, 5, 200]) {
+      node.script(block(number));
+      await runClientOnce(createClientOptions({ ...settings, state: folder.file("state") }));
+    }
+    expect(server.blocks).toEqual(range(5, 200));
   });
 });
 

@@ -61,7 +61,7 @@ export async function connect(options: ConnectOptions): Promise<ClientConnection
     port,
     allowHalfOpen: true,
     socket: connection.handlers,
-    ...(tls ? { tls: definedOnly(tls) } : {}),
+    ...(tls ? { tls: completeTls(tls) } : {}),
   });
   try {
     await Promise.race([connecting.then(() => connection.ready), deadline.promise]);
@@ -80,9 +80,10 @@ export async function connect(options: ConnectOptions): Promise<ClientConnection
   }
 }
 
-// Bun tells an option that is undefined from one that is absent.
-function definedOnly(tls: TlsOptions): Bun.TLSOptions {
-  return Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined));
+/** Bun tells an option that is undefined from one that is absent, and takes no option at all for no TLS. */
+function completeTls(tls: TlsOptions): Bun.TLSOptions {
+  const given = Object.entries(tls).filter(([, value]) => value !== undefined);
+  return { rejectUnauthorized: true, ...Object.fromEntries(given) };
 }
 
 /** The client's side of one connection: messages out, answers in, in the same order. */

@@ -72,7 +72,7 @@ describe("Endpoints", () => {
     const { endpoints, log, all } = createEndpoints();
     const [endpoint] = all as [Endpoint];
     const defect = endpoints.use(endpoint, { ask: () => Promise.reject(new TypeError("a defect")), signal });
-    expect(defect).rejects.toThrow("a defect");
+    await expect(defect).rejects.toThrow("a defect");
     const ask = () => Promise.reject(new RpcError("unreachable", "cannot be reached"));
     await endpoints.use(endpoint, { ask, signal: AbortSignal.abort() });
     expect(log.lines).toEqual([]);
@@ -106,7 +106,7 @@ describe("Endpoints", () => {
     };
     await endpoints.checkChain(first, answer(1n));
     await endpoints.checkChain(first, answer(1n));
-    expect(endpoints.checkChain(second, answer(5n))).rejects.toThrow(
+    await expect(endpoints.checkChain(second, answer(5n))).rejects.toThrow(
       "is refused: it is on chain 5 instead of 1",
     );
     expect(asked).toBe(2);
