@@ -3,6 +3,7 @@ import { runClientOnce } from "../lib/client.ts";
 import { renderBlockPage } from "../lib/ethereum/page.ts";
 import { BAD_ANSWERS, block, body, result, startFakeNode } from "./support/fake_node.ts";
 import { frame, okFor } from "./support/netstring_client.ts";
+import { startEntry } from "./support/program.ts";
 import { startPeerServer } from "./support/peer_server.ts";
 import { startAckServer } from "./support/ack_server.ts";
 import { createClientOptions, startClient } from "./support/running_client.ts";
@@ -52,6 +53,12 @@ describe("runClient()", () => {
     ]);
   });
 
+  test("names the demo when no endpoint of mainnet answers", async () => {
+    // A proxy that is not there keeps the test from the internet.
+    await using client = startEntry(["client.ts"], { env: { HTTPS_PROXY: "http://127.0.0.1:1" } });
+    await client.match(/No endpoint answers; .*\n.*"bun run demo"/);
+  });
+
   test("tries a failed delivery again until it succeeds, and reports it once", async () => {
     await using node = startFakeNode(block(5));
     await using broken = await startPeerServer({ reset: true });
@@ -76,6 +83,46 @@ describe("runClient()", () => {
     await client.saw("(failure 2)");
     node.script(block(6));
     await client.saw("warn Gave up block 5 as there is a newer one");
+  });
+
+  test("waits for no answer when acknowledgements are off", async () => {
+    await using node = startFakeNode(block(5));
+    await using server = await startPeerServer({ reply: "5:wrong," });
+    await using client = startClient({ rpcUrls: [node.url], port: server.port, ack: "off" });
+    await client.saw("info Block 5 is sent to ");
+    await until(() => server.messages.length === 1);
+    expect({ messages: server.messages, complaints: client.log.complaints }).toEqual({
+      messages: [framedPage(5n)],
+      complaints: [],
+    });
+  });
+
+  const FAILURES = [
+    [
+      "silence, when acknowledgements are required",
+      "",
+      "closed the connection without acknowledging the page",
+    ],
+    ["the acknowledgement of another page", ackOf(4n), "acknowledged another page than was sent"],
+    [
+      "a refusal",
+      frame("error unavailable Cannot store it").toString(),
+      "refused the page as unavailable: Cannot store it",
+    ],
+    ["an answer of another protocol", "HTTP/1.1 400", "does not speak the protocol: "],
+    ["half an answer", "67:ok ", "closed the connection"],
+  ] as const;
+
+  test.each(FAILURES)("counts %s as failure", async (_, reply, said) => {
+    await using node = startFakeNode(block(5));
+    await using server = await startPeerServer({ reply });
+    await using client = startClient({ rpcUrls: [node.url], port: server.port, ack: "required" });
+    await client.saw(said);
+    server.replyWith(ackOf(5n));
+    await client.saw("info Block 5 is delivered and acknowledged");
+    expect(client.log.complaints).toEqual([
+      expect.stringMatching(/^warn The server 127\.0\.0\.1:\d+ /) as never,
+    ]);
   });
 
   test("counts silence as failure once a server has acknowledged", async () => {

@@ -1,12 +1,9 @@
-import { Database, type SQLiteError } from "bun:sqlite";
+import type { Database } from "bun:sqlite";
 import { asc, desc, inArray, sql } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/bun-sqlite";
+import { drizzle, type BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
 import { CREATE_TABLES, ethereumData, ipAddresses } from "../../schema/sqlite.ts";
-import { OperationalError } from "../operational_error.ts";
+import { openSqliteDatabase } from "./sqlite_database.ts";
 import type { Batch, ClientRow, HashRow, PageStore, Refusal, StatsStore } from "./store.ts";
-
-/** How long a write waits for another process that writes the same file. */
-const BUSY_TIMEOUT_MS = 5000;
 
 /** Options of {@linkcode openSqliteStore}. */
 export interface SqliteOptions {
@@ -16,28 +13,12 @@ export interface SqliteOptions {
 }
 
 /**
- * Opens the embedded store: pages and statistics in one SQLite file, in WAL mode.
+ * Opens the embedded store: pages and statistics in one SQLite file.
  *
  * @throws {OperationalError} when the file cannot be used
  */
 export function openSqliteStore({ file, write = true }: SqliteOptions): SqliteStore {
-  let database: Database | undefined;
-  try {
-    // A reader opens for writing too, as it could not share the WAL's index with a server otherwise.
-    database = new Database(file, { create: write, readwrite: true });
-    database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    database.run("PRAGMA journal_mode = WAL");
-    // What was acknowledged survives a power cut, not only the end of the process.
-    database.run("PRAGMA synchronous = FULL");
-    if (write) for (const statement of CREATE_TABLES) database.run(statement);
-    else database.run("PRAGMA query_only = ON");
-    return new SqliteStore(database);
-  } catch (error) {
-    database?.close();
-    throw new OperationalError(`Cannot open the database file ${file}: ${(error as SQLiteError).message}`, {
-      cause: error,
-    });
-  }
+  return new SqliteStore(openSqliteDatabase(write ? { file, create: CREATE_TABLES } : { file }));
 }
 
 /** Pages and statistics in one SQLite file. */
@@ -45,33 +26,11 @@ export class SqliteStore implements PageStore, StatsStore {
   readonly name = "SQLite";
   readonly #database: Database;
   readonly #drizzle;
-  readonly #insertPage;
-  readonly #countMessages;
+  #writes: ReturnType<typeof prepareWrites> | undefined;
 
   constructor(database: Database) {
     this.#database = database;
     this.#drizzle = drizzle(database);
-    this.#insertPage = this.#drizzle
-      .insert(ethereumData)
-      .values({
-        hash: sql.placeholder("hash"),
-        payload: sql.placeholder("payload"),
-        receivedAt: sql.placeholder("receivedAtSeconds"),
-      })
-      .onConflictDoUpdate({
-        target: ethereumData.hash,
-        set: { receivedAt: sql`excluded.received_at` },
-        setWhere: sql`excluded.received_at < ${ethereumData.receivedAt}`,
-      })
-      .prepare();
-    this.#countMessages = this.#drizzle
-      .insert(ipAddresses)
-      .values({ ip: sql.placeholder("ip"), messages: sql.placeholder("messages") })
-      .onConflictDoUpdate({
-        target: ipAddresses.ip,
-        set: { messages: sql`${ipAddresses.messages} + excluded.messages` },
-      })
-      .prepare();
   }
 
   /** Whether the file holds the store's tables. */
@@ -84,14 +43,16 @@ export class SqliteStore implements PageStore, StatsStore {
 
   /** Writes a batch in one transaction: all of it is stored and counted, or nothing is. */
   async write({ receipts }: Batch): Promise<readonly Refusal[]> {
+    // Not sooner: a reader may meet a file whose tables are about to be created.
+    const { insertPage, countMessages } = (this.#writes ??= prepareWrites(this.#drizzle));
     const messagesByIp = new Map<string, number>();
     this.#drizzle.transaction(
       () => {
         for (const { hash, payload, receivedAtSeconds, ip } of receipts) {
-          this.#insertPage.run({ hash, payload, receivedAtSeconds });
+          insertPage.run({ hash, payload, receivedAtSeconds });
           messagesByIp.set(ip, (messagesByIp.get(ip) ?? 0) + 1);
         }
-        for (const [ip, messages] of messagesByIp) this.#countMessages.run({ ip, messages });
+        for (const [ip, messages] of messagesByIp) countMessages.run({ ip, messages });
       },
       { behavior: "immediate" },
     );
@@ -126,4 +87,29 @@ export class SqliteStore implements PageStore, StatsStore {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#database.close();
   }
+}
+
+function prepareWrites(database: BunSQLiteDatabase) {
+  const insertPage = database
+    .insert(ethereumData)
+    .values({
+      hash: sql.placeholder("hash"),
+      payload: sql.placeholder("payload"),
+      receivedAt: sql.placeholder("receivedAtSeconds"),
+    })
+    .onConflictDoUpdate({
+      target: ethereumData.hash,
+      set: { receivedAt: sql`excluded.received_at` },
+      setWhere: sql`excluded.received_at < ${ethereumData.receivedAt}`,
+    })
+    .prepare();
+  const countMessages = database
+    .insert(ipAddresses)
+    .values({ ip: sql.placeholder("ip"), messages: sql.placeholder("messages") })
+    .onConflictDoUpdate({
+      target: ipAddresses.ip,
+      set: { messages: sql`${ipAddresses.messages} + excluded.messages` },
+    })
+    .prepare();
+  return { insertPage, countMessages };
 }

@@ -12,13 +12,13 @@ const POLL_MS = 10;
 export async function until<Value>(
   condition: () => Value | Promise<Value>,
   { timeoutMs = 20_000, what = "a condition" }: UntilOptions = {},
-): Promise<NonNullable<Value>> {
+): Promise<Exclude<NonNullable<Value>, false>> {
   const giveUpAt = performance.now() + timeoutMs;
   let cause: unknown;
   do {
     try {
       const value = await condition();
-      if (value) return value;
+      if (value) return value as Exclude<NonNullable<Value>, false>;
     } catch (error) {
       cause = error;
     }

@@ -1,0 +1,44 @@
+import { describe, expect, test } from "bun:test";
+import { InFlight } from "../../lib/wire/in_flight.ts";
+
+describe("InFlight", () => {
+  test("isFull at the limit of messages or of bytes, whichever is first", () => {
+    const byMessages = new InFlight({ maxMessages: 2, maxBytes: 100 });
+    const states = [byMessages.isFull];
+    for (const bytes of [1, 1]) {
+      byMessages.add(bytes);
+      states.push(byMessages.isFull);
+    }
+    const byBytes = new InFlight({ maxMessages: 100, maxBytes: 10 });
+    byBytes.add(10);
+    expect([...states, byBytes.isFull]).toEqual([false, false, true, true]);
+  });
+
+  test("remove() calls those that wait once, when half of the room is free", () => {
+    const inFlight = new InFlight({ maxMessages: 4 });
+    for (let added = 0; added < 4; added++) inFlight.add(1);
+    const called: string[] = [];
+    inFlight.onceFree(() => called.push("first"));
+    inFlight.onceFree(() => called.push("second"));
+    inFlight.remove(1);
+    expect(called).toEqual([]);
+    inFlight.remove(1);
+    expect(called).toEqual(["first", "second"]);
+    inFlight.remove(1);
+    expect(called).toEqual(["first", "second"]);
+  });
+
+  test("remove() leaves those alone that wait anew because they found it full again", () => {
+    const inFlight = new InFlight({ maxMessages: 1 });
+    inFlight.add(1);
+    let calls = 0;
+    const wait = () => {
+      calls++;
+      inFlight.add(1);
+      inFlight.onceFree(wait);
+    };
+    inFlight.onceFree(wait);
+    inFlight.remove(1);
+    expect(calls).toBe(1);
+  });
+});
