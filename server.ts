@@ -2,8 +2,8 @@
 import { aborted, runEntry } from "./lib/lifecycle.ts";
 import { openStdout } from "./lib/printer.ts";
 import { startServer } from "./lib/server.ts";
-import { serverFlags } from "./lib/settings.ts";
-import { openSqliteStore } from "./lib/store/sqlite.ts";
+import { checkServerSettings, serverFlags } from "./lib/settings.ts";
+import { openStore } from "./lib/store/open.ts";
 import { VERSION } from "./lib/version.ts";
 
 await runEntry(
@@ -12,10 +12,15 @@ await runEntry(
     version: VERSION,
     summary: "Receives block pages, prints them, stores each once and acknowledges it",
     flags: serverFlags,
-    examples: ["bun server.ts", "bun server.ts --host 0.0.0.0 --port 8888 --sqlite /var/lib/eth/eth.db"],
+    examples: [
+      "bun server.ts",
+      "bun server.ts --use-redis --redis-host cache --use-mysql --mysql-host db --mysql-user eth --mysql-db eth  # and MYSQL_PASS",
+    ],
+    check: checkServerSettings,
   },
   async ({ settings, log, signal }) => {
-    await using store = settings.noStore ? undefined : openSqliteStore({ file: settings.sqlite });
+    await using store = await openStore({ settings, log, signal });
+    if (signal.aborted) return;
     const server = startServer({ settings, store, output: openStdout(), log });
     await aborted(signal);
     await server.stop({ timeoutMs: settings.drainTimeoutMs });

@@ -2,7 +2,7 @@
 import { aborted, runEntry } from "./lib/lifecycle.ts";
 import { statsFlags } from "./lib/settings.ts";
 import { startStats } from "./lib/stats.ts";
-import { SqliteFile } from "./lib/store/sqlite_file.ts";
+import { openReaders } from "./lib/store/open.ts";
 import { VERSION } from "./lib/version.ts";
 
 await runEntry(
@@ -14,8 +14,8 @@ await runEntry(
     examples: ["bun stats.ts", "bun stats.ts --port 8080 --sqlite /var/lib/eth/eth.db"],
   },
   async ({ settings, log, signal }) => {
-    await using store = new SqliteFile({ file: settings.sqlite });
-    await using _stats = startStats({ settings, pages: store, stats: store, log });
+    await using readers = await openReaders(settings);
+    await using _stats = startStats({ settings, ...readers, log });
     await aborted(signal);
   },
 );

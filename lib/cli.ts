@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { defineCommand, renderUsage, type ArgsDef } from "citty";
 import type { Flag, Flags, SettingsOf } from "./flags.ts";
 import { nearest } from "./nearest.ts";
@@ -12,6 +13,8 @@ export interface Entry<F extends Flags> {
   readonly flags: F;
   /** Command lines worth copying. */
   readonly examples: readonly string[];
+  /** Throws a {@linkcode UsageError} when settings do not go together. */
+  readonly check?: (settings: SettingsOf<F>) => void;
 }
 
 /** Environment variables by name. */
@@ -21,6 +24,14 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export class UsageError extends Error {
   override readonly name = "UsageError";
   readonly code = "usage";
+}
+
+/** Where settings come from. */
+export interface CommandLine {
+  readonly argv: readonly string[];
+  readonly env: Environment;
+  /** Reads a file that holds a secret. @default {reads from the file system} */
+  readonly readFile?: (path: string) => string;
 }
 
 /** What a command line asks for. */
@@ -43,15 +54,17 @@ interface Given {
  */
 export function readCommandLine<F extends Flags>(
   entry: Entry<F>,
-  { argv, env }: { argv: readonly string[]; env: Environment },
+  { argv, env, readFile = readWholeFile }: CommandLine,
 ): Request<F> {
   const given = readTokens(Object.values(entry.flags), argv);
   if (typeof given === "string") return { kind: given };
-  const settings = Object.entries(entry.flags).map(([name, flag]) => [
+  const values = Object.entries(entry.flags).map(([name, flag]) => [
     name,
-    parseValue(flag, given.get(flag) ?? readEnvironment(entry.name, flag, env)),
+    parseValue(flag, given.get(flag) ?? readEnvironment(flag, { entry: entry.name, env, readFile })),
   ]);
-  return { kind: "run", settings: Object.fromEntries(settings) as SettingsOf<F> };
+  const settings = Object.fromEntries(values) as SettingsOf<F>;
+  entry.check?.(settings);
+  return { kind: "run", settings };
 }
 
 /** Renders the help of an entry: what it does, every flag with its unit and default, examples. */
@@ -99,7 +112,8 @@ function readTokens(flags: readonly Flag[], argv: readonly string[]) {
     }
     const earlier = given.get(flag);
     if (earlier && !flag.repeatable) {
-      throw new UsageError(`Cannot use ${name} more than once: it was ${earlier.value} and then ${value}`);
+      const values = flag.secret ? "" : `: it was ${earlier.value} and then ${value}`;
+      throw new UsageError(`Cannot use ${name} more than once${values}`);
     }
     given.set(flag, { name, value: earlier ? `${earlier.value},${value}` : value });
   }
@@ -121,12 +135,37 @@ function describeUnknown(token: string, known: readonly string[]): string {
   return `Cannot use ${name} as there is no such flag${meant ? `: did you mean ${meant}?` : ": --help lists them all"}`;
 }
 
-function readEnvironment(entry: string, { flag }: Flag, env: Environment): Given | undefined {
-  for (const name of [environmentName(entry, flag), environmentName(flag)]) {
+function readEnvironment(
+  { flag, sharedEnv, secret }: Flag,
+  { entry, env, readFile }: { entry: string; env: Environment; readFile: (path: string) => string },
+): Given | undefined {
+  for (const name of [environmentName(entry, flag), environmentName(flag), sharedEnv]) {
+    if (name === undefined) continue;
     const value = env[name];
+    const fileName = secret ? `${name}_FILE` : undefined;
+    const file = fileName && env[fileName];
+    if (value && file) throw new UsageError(`Cannot use both ${name} and ${fileName}: expected one of them`);
     if (value) return { name, value };
+    // The newline at the end of a line is the editor's, not the secret's.
+    if (file)
+      return {
+        name: `${fileName}`,
+        value: readSecret(`${fileName}`, () => readFile(file)).replace(/\r?\n$/, ""),
+      };
   }
   return undefined;
+}
+
+function readSecret(name: string, read: () => string): string {
+  try {
+    return read();
+  } catch (error) {
+    throw new UsageError(`Cannot read the file that ${name} names: ${(error as Error).message}`);
+  }
+}
+
+function readWholeFile(path: string): string {
+  return readFileSync(path, "utf8");
 }
 
 function environmentName(...parts: readonly string[]): string {

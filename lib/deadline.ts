@@ -32,3 +32,18 @@ export function createDeadline(ms: number, outer?: AbortSignal): Deadline {
     },
   };
 }
+
+/**
+ * Waits for a promise, but not longer than a time; what it does goes on.
+ *
+ * @throws {Error} saying that there was no answer, when the time is up
+ */
+export async function within<Value>(ms: number, promise: Promise<Value>): Promise<Value> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`there was no answer within ${ms / 1000} s`)), ms);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

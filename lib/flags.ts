@@ -14,6 +14,10 @@ export interface Flag<Value = unknown> {
   readonly default?: string;
   /** Shown as the default in the help, where the value itself says little. */
   readonly defaultText?: string;
+  /** Environment variable shared with other programs, which is asked last. */
+  readonly sharedEnv?: string;
+  /** Never shown; its environment variables may instead name a file that holds it, with `_FILE` behind their names. */
+  readonly secret?: true;
   /** May be given more than once; the values are joined by commas before they are parsed. */
   readonly repeatable?: true;
   /** Turns what was typed into the setting; each of its errors reads on after "expected". */
@@ -29,7 +33,7 @@ export type SettingsOf<F extends Flags> = {
     z.output<F[Name]["schema"]> | (F[Name] extends { readonly default: string } ? never : undefined);
 };
 
-type Described = Pick<Flag, "flag" | "description">;
+type Described = Pick<Flag, "flag" | "description" | "sharedEnv" | "secret" | "defaultText">;
 
 /** Declares a switch, which is off unless given. */
 export function toggle<const F extends Described & { readonly alias?: string }>(flag: F) {

@@ -15,7 +15,7 @@ export interface IngestOptions {
   readonly store?: Store | undefined;
   readonly printer: Printer;
   readonly log: Log;
-  /** @default {1000} */
+  /** @default {500} */
   readonly maxBatch?: number;
 }
 
@@ -28,7 +28,8 @@ interface Waiting {
  * Prints and stores receipts in batches (group commit).
  *
  * A batch is written as soon as the one before it is done and holds all that has arrived since: a lone message
- * waits for nobody, a burst costs few transactions.
+ * waits for nobody, a burst costs few transactions. Full batches are written two at a time, so that one is made
+ * ready while the store works on the other.
  *
  * Invariant: a receipt is answered `ok` only after the store has committed it.
  */
@@ -38,9 +39,10 @@ export class Ingest {
   readonly #maxBatch: number;
   readonly #failures: FailureRun;
   #waiting: Waiting[] = [];
-  #running: Promise<void> | undefined;
+  /** The writing of batches, and that of full batches beside it, while they go on. */
+  readonly #lanes: { any?: Promise<void> | undefined; full?: Promise<void> | undefined } = {};
 
-  constructor({ store, printer, log, maxBatch = 1000 }: IngestOptions) {
+  constructor({ store, printer, log, maxBatch = 500 }: IngestOptions) {
     this.#store = store;
     this.#printer = printer;
     this.#maxBatch = maxBatch;
@@ -51,24 +53,27 @@ export class Ingest {
   submit(receipt: Received): Promise<Reply> {
     const { promise, resolve } = Promise.withResolvers<Reply>();
     this.#waiting.push({ receipt, answer: resolve });
-    this.#running ??= this.#run();
+    this.#lanes.any ??= this.#writeAll("any", 1);
+    // A full batch gains nothing from waiting for the one before it.
+    if (this.#waiting.length >= this.#maxBatch) this.#lanes.full ??= this.#writeAll("full", this.#maxBatch);
     return promise;
   }
 
   /** Resolves once all that was submitted is answered. */
   async settled(): Promise<void> {
-    await this.#running;
+    while (this.#lanes.any ?? this.#lanes.full) await Promise.all([this.#lanes.any, this.#lanes.full]);
   }
 
-  async #run(): Promise<void> {
-    // All sockets that are readable now are read before the first batch is cut.
-    await new Promise((resolve) => setImmediate(resolve));
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, this.#maxBatch);
-      await this.#write(batch);
+  /** Writes batches, one after the other, for as long as at least so many receipts wait. */
+  async #writeAll(lane: "any" | "full", atLeast: number): Promise<void> {
+    while (this.#waiting.length >= atLeast) {
+      // All sockets that are readable now are read before the batch is cut.
       await new Promise((resolve) => setImmediate(resolve));
+      const batch = this.#waiting.splice(0, this.#maxBatch);
+      if (batch.length > 0) await this.#write(batch);
     }
-    this.#running = undefined;
+    // In the same turn as the last look at what waits, so that nothing is submitted in between.
+    this.#lanes[lane] = undefined;
   }
 
   async #write(batch: readonly Waiting[]): Promise<void> {

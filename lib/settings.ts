@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { UsageError } from "./cli.ts";
 import { choice, seconds, toggle, whole, words, type SettingsOf } from "./flags.ts";
 import { MAINNET_URLS } from "./ethereum/mainnet.ts";
 
@@ -34,6 +35,116 @@ const sqliteFlag = words({
   default: "eth.db",
   description: "database file of the embedded store",
 });
+
+/** Flags that say where MySQL and Redis are; they are needed with `--use-mysql` and `--use-redis` only. */
+const databaseFlags = {
+  useMysql: toggle({ flag: "use-mysql", description: "keep pages in MySQL" }),
+  mysqlHost: words({
+    flag: "mysql-host",
+    placeholder: "HOST",
+    sharedEnv: "MYSQL_HOST",
+    description: "MySQL server",
+  }),
+  mysqlPort: whole(
+    { min: 1, max: HIGHEST_PORT },
+    {
+      flag: "mysql-port",
+      placeholder: "PORT",
+      sharedEnv: "MYSQL_PORT",
+      defaultText: "3306",
+      description: "its port",
+    },
+  ),
+  mysqlUser: words({
+    flag: "mysql-user",
+    placeholder: "USER",
+    sharedEnv: "MYSQL_USER",
+    description: "its user",
+  }),
+  mysqlPass: words({
+    flag: "mysql-pass",
+    placeholder: "PASSWORD",
+    sharedEnv: "MYSQL_PASS",
+    secret: true,
+    description: "its password; the environment keeps it out of the list of processes",
+  }),
+  mysqlDb: words({
+    flag: "mysql-db",
+    placeholder: "NAME",
+    sharedEnv: "MYSQL_DB",
+    description: "its database",
+  }),
+  mysqlTls: toggle({ flag: "mysql-tls", description: "talk to MySQL over TLS" }),
+  mysqlCa: words({
+    flag: "mysql-ca",
+    placeholder: "FILE",
+    sharedEnv: "MYSQL_CA",
+    description: "certificates to trust for MySQL, in PEM, instead of the system's",
+  }),
+  useRedis: toggle({ flag: "use-redis", description: "keep statistics in Redis" }),
+  redisHost: words({
+    flag: "redis-host",
+    placeholder: "HOST",
+    sharedEnv: "REDIS_HOST",
+    description: "Redis server",
+  }),
+  redisPort: whole(
+    { min: 1, max: HIGHEST_PORT },
+    {
+      flag: "redis-port",
+      placeholder: "PORT",
+      sharedEnv: "REDIS_PORT",
+      defaultText: "6379",
+      description: "its port",
+    },
+  ),
+  redisDb: whole(
+    { min: 0, max: 65_535 },
+    {
+      flag: "redis-db",
+      placeholder: "NUMBER",
+      sharedEnv: "REDIS_DB",
+      defaultText: "0",
+      description: "its database",
+    },
+  ),
+  redisPass: words({
+    flag: "redis-pass",
+    placeholder: "PASSWORD",
+    sharedEnv: "REDIS_PASS",
+    secret: true,
+    description: "its password; the environment keeps it out of the list of processes",
+  }),
+  redisTls: toggle({ flag: "redis-tls", description: "talk to Redis over TLS" }),
+} as const;
+
+/** Settings that say where MySQL and Redis are. */
+export type DatabaseSettings = SettingsOf<typeof databaseFlags>;
+
+const NEEDED_SETTINGS = {
+  useRedis: ["redisHost"],
+  useMysql: ["mysqlHost", "mysqlUser", "mysqlPass", "mysqlDb"],
+} as const;
+
+/**
+ * Checks that a server's settings go together.
+ *
+ * @throws {UsageError} naming the flags
+ */
+export function checkServerSettings(settings: ServerSettings): void {
+  for (const use of ["useRedis", "useMysql"] as const) {
+    const missing = settings[use] && NEEDED_SETTINGS[use].find((name) => settings[name] === undefined);
+    if (missing) throw new UsageError(`${nameOf(use)} called without ${nameOf(missing)}`);
+    if (settings[use] && settings.noStore)
+      throw new UsageError(`Cannot use --no-store together with ${nameOf(use)}`);
+  }
+  if (settings.mysqlCa && !settings.mysqlTls)
+    throw new UsageError("Cannot use --mysql-ca without --mysql-tls");
+}
+
+function nameOf(setting: keyof typeof databaseFlags): string {
+  return `--${databaseFlags[setting].flag}`;
+}
 
 /** Flags of the client. */
 export const clientFlags = {
@@ -96,6 +207,26 @@ export const serverFlags = {
   ),
   sqlite: sqliteFlag,
   noStore: toggle({ flag: "no-store", description: "print messages and store nothing" }),
+  ...databaseFlags,
+  storeTimeoutMs: seconds(
+    { min: 0, max: DAY_SECONDS },
+    { flag: "store-timeout", default: "30", description: "longest wait for MySQL and Redis at the start" },
+  ),
+  spool: words({
+    flag: "spool",
+    placeholder: "FILE",
+    default: "eth-spool.db",
+    description: "keeps messages on disk while MySQL or Redis is away",
+  }),
+  spoolMaxMessages: whole(
+    { min: 0, max: 1_000_000_000 },
+    {
+      flag: "spool-max",
+      placeholder: "MESSAGES",
+      default: "1000000",
+      description: "most messages that the spool holds for each of them",
+    },
+  ),
   maxPayloadBytes: whole(
     { min: 1, max: MAX_TEXT_BYTES },
     { flag: "max-payload", placeholder: "BYTES", default: "65535", description: "largest message in bytes" },
@@ -150,6 +281,7 @@ export const statsFlags = {
     },
   ),
   sqlite: sqliteFlag,
+  ...databaseFlags,
   ...commonFlags,
 } as const;
 

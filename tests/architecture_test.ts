@@ -13,8 +13,10 @@ const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   consola: ["lib/log.ts"],
   zod: ["lib/flags.ts", "lib/settings.ts", "lib/ethereum/"],
   hono: ["lib/cat/"],
-  "bun:sqlite": ["lib/store/sqlite.ts"],
-  "drizzle-orm": ["lib/store/sqlite.ts", "schema/"],
+  "bun:sqlite": ["lib/store/sqlite_database.ts"],
+  "drizzle-orm": ["lib/store/sqlite.ts", "lib/store/spool.ts", "lib/store/mysql", "schema/"],
+  mysql2: ["lib/store/mysql.ts"],
+  ioredis: ["lib/store/redis.ts"],
 };
 
 interface Import {

@@ -1,12 +1,9 @@
-import { Database, type SQLiteError } from "bun:sqlite";
+import type { Database } from "bun:sqlite";
 import { asc, desc, inArray, sql } from "drizzle-orm";
 import { drizzle, type BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
 import { CREATE_TABLES, ethereumData, ipAddresses } from "../../schema/sqlite.ts";
-import { OperationalError } from "../operational_error.ts";
+import { openSqliteDatabase } from "./sqlite_database.ts";
 import type { Batch, ClientRow, HashRow, PageStore, Refusal, StatsStore } from "./store.ts";
-
-/** How long a write waits for another process that writes the same file. */
-const BUSY_TIMEOUT_MS = 5000;
 
 /** Options of {@linkcode openSqliteStore}. */
 export interface SqliteOptions {
@@ -16,28 +13,12 @@ export interface SqliteOptions {
 }
 
 /**
- * Opens the embedded store: pages and statistics in one SQLite file, in WAL mode.
+ * Opens the embedded store: pages and statistics in one SQLite file.
  *
  * @throws {OperationalError} when the file cannot be used
  */
 export function openSqliteStore({ file, write = true }: SqliteOptions): SqliteStore {
-  let database: Database | undefined;
-  try {
-    // A reader opens for writing too, as it could not share the WAL's index with a server otherwise.
-    database = new Database(file, { create: write, readwrite: true });
-    database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    database.run("PRAGMA journal_mode = WAL");
-    // What was acknowledged survives a power cut, not only the end of the process.
-    database.run("PRAGMA synchronous = FULL");
-    if (write) for (const statement of CREATE_TABLES) database.run(statement);
-    else database.run("PRAGMA query_only = ON");
-    return new SqliteStore(database);
-  } catch (error) {
-    database?.close();
-    throw new OperationalError(`Cannot open the database file ${file}: ${(error as SQLiteError).message}`, {
-      cause: error,
-    });
-  }
+  return new SqliteStore(openSqliteDatabase(write ? { file, create: CREATE_TABLES } : { file }));
 }
 
 /** Pages and statistics in one SQLite file. */

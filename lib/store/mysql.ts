@@ -1,0 +1,227 @@
+import { count, inArray, sql } from "drizzle-orm";
+import { drizzle, type MySql2Database } from "drizzle-orm/mysql2";
+import { createPool, type Pool, type PoolConnection } from "mysql2/promise";
+import { ethereumData } from "../../schema/mysql.ts";
+import { within } from "../deadline.ts";
+import { describeNetworkError } from "../network_error.ts";
+import { OperationalError } from "../operational_error.ts";
+import { formatAddress } from "../printable.ts";
+import { mysqlError, prepareTable } from "./mysql_table.ts";
+import type { Batch, PageStore, Refusal } from "./store.ts";
+
+/** Options of {@linkcode MysqlStore}. */
+export interface MysqlOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly database: string;
+  /** Talks TLS; with the certificates to trust in PEM, instead of the system's. */
+  readonly tls?: { readonly ca?: string } | undefined;
+  /** Longest time for one operation, connecting included. @default {5000} */
+  readonly timeoutMs?: number;
+}
+
+interface Page {
+  readonly hash: string;
+  readonly payload: string;
+}
+
+const MAX_CONNECTIONS = 4;
+const MAX_WAITING_FOR_CONNECTION = 256;
+/** Rows of one INSERT: more gain nothing. */
+const MAX_ROWS = 500;
+/** Bytes of one INSERT, well below MySQL's default max_allowed_packet of 16 MiB even when every byte is escaped. */
+const MAX_STATEMENT_BYTES = 4 * 1024 * 1024;
+const MAX_DEADLOCK_RETRIES = 5;
+
+/**
+ * Strict, so that a payload which does not fit is an error and never truncated in silence; it also turns off modes
+ * under which the quoting of strings would be another.
+ */
+const SESSION =
+  "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 3";
+
+/** Errors that are about one row's data: the others of its statement can be stored. */
+const DATA_ERRORS: readonly string[] = [
+  "ER_TRUNCATED_WRONG_VALUE_FOR_FIELD",
+  "ER_TRUNCATED_WRONG_VALUE",
+  "ER_DATA_TOO_LONG",
+  "ER_CANT_CREATE_GEOMETRY_OBJECT",
+  "ER_INVALID_CHARACTER_STRING",
+  "WARN_DATA_TRUNCATED",
+];
+
+/** Errors after which the same statement can be run again at once. */
+const DEADLOCK_ERRORS: readonly string[] = ["ER_LOCK_DEADLOCK"];
+
+/**
+ * Pages in MySQL, in the table that all implementations share.
+ *
+ * Hashes are looked up before they are inserted, so that a page that is there already burns no id. Two servers that
+ * insert the same new page at once are kept apart by the unique key; then alone an id is burnt.
+ */
+export class MysqlStore implements PageStore {
+  readonly name = "MySQL";
+  readonly #pool: Pool;
+  readonly #timeoutMs: number;
+  readonly #address: string;
+  readonly #connections = new WeakMap<PoolConnection["connection"], MySql2Database>();
+
+  /** Makes the store; it connects when it is first used. */
+  constructor({ tls, timeoutMs = 5000, ...where }: MysqlOptions) {
+    this.#timeoutMs = timeoutMs;
+    this.#address = formatAddress({ ip: where.host, port: where.port });
+    this.#pool = createPool({
+      ...where,
+      ...(tls ? { ssl: { ...tls, verifyIdentity: true } } : {}),
+      charset: "utf8mb4",
+      connectionLimit: MAX_CONNECTIONS,
+      queueLimit: MAX_WAITING_FOR_CONNECTION,
+      connectTimeout: timeoutMs,
+      enableKeepAlive: true,
+    });
+  }
+
+  /**
+   * Makes the table usable, see {@linkcode prepareTable}; resolves to the character set of its payloads.
+   *
+   * @throws {OperationalError} when only people can mend the table
+   */
+  prepare(): Promise<string> {
+    return this.#use(prepareTable);
+  }
+
+  /** Writes the pages that are not there yet; those that the table cannot hold are refused, all others are stored. */
+  async write({ receipts }: Batch): Promise<readonly Refusal[]> {
+    const pages = new Map(receipts.map(({ hash, payload }) => [hash, { hash, payload }]));
+    return this.#use(async (database) => {
+      for (const hash of await selectKnown(database, [...pages.keys()])) pages.delete(hash);
+      const refusals: Refusal[] = [];
+      for (const rows of splitRows([...pages.values()])) refusals.push(...(await insert(database, rows)));
+      return refusals;
+    });
+  }
+
+  async readPages(hashes: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (hashes.length === 0) return new Map();
+    const { hash, payload } = ethereumData;
+    const rows = await this.#use((database) =>
+      database
+        .select({ hash, payload })
+        .from(ethereumData)
+        .where(inArray(hash, [...hashes])),
+    );
+    return new Map(rows.map((row) => [row.hash ?? "", row.payload ?? ""]));
+  }
+
+  async countPages(): Promise<number> {
+    const [row] = await this.#use((database) => database.select({ pages: count() }).from(ethereumData));
+    return row?.pages ?? 0;
+  }
+
+  async check(): Promise<void> {
+    await this.#use((database) => database.execute(sql`SELECT 1`));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // A server that hangs does not say goodbye.
+    await within(this.#timeoutMs, this.#pool.end()).catch(() => {});
+  }
+
+  /**
+   * Runs a task on a connection, within the time limit. A connection that failed or was too slow is closed, so that
+   * whatever it still does has no way back and the next task gets a new one.
+   */
+  async #use<Result>(task: (database: MySql2Database) => Promise<Result>): Promise<Result> {
+    let connection: PoolConnection | undefined;
+    let isOver = false;
+    const run = async () => {
+      const acquired = await this.#pool.getConnection();
+      if (isOver) acquired.destroy();
+      connection = acquired;
+      return task(await this.#open(acquired));
+    };
+    try {
+      const result = await within(this.#timeoutMs, run());
+      connection?.release();
+      return result;
+    } catch (error) {
+      isOver = true;
+      connection?.destroy();
+      throw this.#describe(error);
+    }
+  }
+
+  async #open(pooled: PoolConnection): Promise<MySql2Database> {
+    const opened = this.#connections.get(pooled.connection);
+    if (opened) return opened;
+    await pooled.query(SESSION);
+    const database = drizzle(pooled);
+    this.#connections.set(pooled.connection, database);
+    return database;
+  }
+
+  #describe(error: unknown): Error {
+    const cause = mysqlError(error);
+    if (cause instanceof OperationalError) return cause;
+    return new Error(`MySQL at ${this.#address} cannot be used: ${describeNetworkError(cause)}`, { cause });
+  }
+}
+
+async function selectKnown(database: MySql2Database, hashes: readonly string[]): Promise<readonly string[]> {
+  const { hash } = ethereumData;
+  const rows = await database
+    .select({ hash })
+    .from(ethereumData)
+    .where(inArray(hash, [...hashes]));
+  return rows.map((row) => row.hash ?? "");
+}
+
+/** Inserts rows; those that the table cannot hold are found by halving, the others are stored. */
+async function insert(
+  database: MySql2Database,
+  rows: readonly Page[],
+  attempt = 0,
+): Promise<readonly Refusal[]> {
+  try {
+    // Leaves a row that came in meanwhile as it is, and unlike INSERT IGNORE keeps every error an error.
+    await database
+      .insert(ethereumData)
+      .values([...rows])
+      .onDuplicateKeyUpdate({ set: { id: sql`id` } });
+    return [];
+  } catch (error) {
+    const { code = "", message } = mysqlError(error);
+    if (DEADLOCK_ERRORS.includes(code) && attempt < MAX_DEADLOCK_RETRIES) {
+      return insert(database, rows, attempt + 1);
+    }
+    if (!DATA_ERRORS.includes(code)) throw error;
+    const [first] = rows;
+    if (first && rows.length === 1) return [{ hash: first.hash, reason: describeDataError(message) }];
+    const half = Math.ceil(rows.length / 2);
+    return [...(await insert(database, rows.slice(0, half))), ...(await insert(database, rows.slice(half)))];
+  }
+}
+
+function* splitRows(rows: readonly Page[]): Generator<readonly Page[]> {
+  let from = 0;
+  let bytes = 0;
+  for (const [index, { payload }] of rows.entries()) {
+    const rowBytes = Buffer.byteLength(payload);
+    if (index > from && (index - from >= MAX_ROWS || bytes + rowBytes > MAX_STATEMENT_BYTES)) {
+      yield rows.slice(from, index);
+      from = index;
+      bytes = 0;
+    }
+    bytes += rowBytes;
+  }
+  if (from < rows.length) yield rows.slice(from);
+}
+
+/** MySQL quotes the bytes it could not store, which are the sender's and of no use to it. */
+function describeDataError(message: string): string {
+  return message.startsWith("Incorrect string value")
+    ? "Cannot store the message as it is outside the character set of the MySQL table"
+    : "Cannot store the message as it does not fit the MySQL table";
+}

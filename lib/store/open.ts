@@ -1,0 +1,153 @@
+import { readFileSync } from "node:fs";
+import type { Log } from "../log.ts";
+import { OperationalError } from "../operational_error.ts";
+import { createBackoff, sleep } from "../retry.ts";
+import type { DatabaseSettings, ServerSettings, StatsSettings } from "../settings.ts";
+import type { PageReader, StatsReader, Store } from "./store.ts";
+
+/** What a server's store is opened with. */
+export interface OpenOptions {
+  readonly settings: Pick<
+    ServerSettings,
+    "sqlite" | "noStore" | "storeTimeoutMs" | "spool" | "spoolMaxMessages"
+  > &
+    DatabaseSettings;
+  readonly log: Log;
+  /** Ends the wait for a store that is away. */
+  readonly signal: AbortSignal;
+}
+
+/** What stats are read from. */
+export interface Readers extends AsyncDisposable {
+  readonly pages: PageReader;
+  readonly stats: StatsReader;
+}
+
+const MAX_PROBE_MS = 5000;
+const UTF8 = "utf8mb4";
+
+/**
+ * Opens what a server stores in: MySQL, Redis or both behind a spool, else the embedded store, else nothing.
+ *
+ * Waits for MySQL and Redis, as containers start in any order.
+ *
+ * @throws {OperationalError} when a store cannot be used, or does not appear in time
+ */
+export async function openStore(options: OpenOptions): Promise<Store | undefined> {
+  const { settings, log } = options;
+  if (settings.noStore) return undefined;
+  if (!settings.useMysql && !settings.useRedis) {
+    const { openSqliteStore } = await import("./sqlite.ts");
+    return openSqliteStore({ file: settings.sqlite });
+  }
+  await using opened = new AsyncDisposableStack();
+  const { openSpool } = await import("./spool.ts");
+  const { SpooledStore } = await import("./spooled.ts");
+  const spool = opened.use(openSpool({ file: settings.spool, maxMessages: settings.spoolMaxMessages }));
+  const stores: Store[] = [];
+  if (settings.useMysql) {
+    const mysql = opened.use(await createMysqlStore(settings));
+    const charset = await waitFor(() => mysql.prepare(), { what: "MySQL", ...options });
+    if (charset !== undefined && charset !== UTF8) {
+      log.warn(
+        `The MySQL table ethereum_data has the character set ${charset}: messages outside of it are refused`,
+      );
+    }
+    stores.push(opened.use(new SpooledStore({ store: mysql, spool, log })));
+  }
+  if (settings.useRedis) {
+    const redis = opened.use(await createRedisStore(settings));
+    await waitFor(() => redis.check(), { what: "Redis", ...options });
+    stores.push(opened.use(new SpooledStore({ store: redis, spool, log })));
+  }
+  const { JoinedStore } = await import("./joined.ts");
+  return new JoinedStore(stores, opened.move());
+}
+
+/** Opens what stats are read from: MySQL and Redis when any of their settings is given, else the embedded store. */
+export async function openReaders(settings: StatsSettings): Promise<Readers> {
+  if (!usesDatabases(settings)) {
+    const { SqliteFile } = await import("./sqlite_file.ts");
+    const file = new SqliteFile({ file: settings.sqlite });
+    return { pages: file, stats: file, [Symbol.asyncDispose]: () => file[Symbol.asyncDispose]() };
+  }
+  const opened = new AsyncDisposableStack();
+  const pages = opened.use(await createMysqlStore(settings));
+  const stats = opened.use(await createRedisStore(settings));
+  return { pages, stats, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+/** Tries until it succeeds; resolves to nothing when told to stop before that. */
+async function waitFor<Result>(
+  attempt: () => Promise<Result>,
+  { what, settings, log, signal }: OpenOptions & { readonly what: string },
+): Promise<Result | undefined> {
+  const backoff = createBackoff({ maxMs: MAX_PROBE_MS });
+  const startedAt = performance.now();
+  while (!signal.aborted) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (error instanceof OperationalError || signal.aborted) throw error;
+      const { message } = error as Error;
+      const waitedMs = performance.now() - startedAt;
+      const seconds = `${Math.round(waitedMs / 1000)} of ${settings.storeTimeoutMs / 1000} s`;
+      if (waitedMs >= settings.storeTimeoutMs)
+        throw new OperationalError(`${message} (waited ${seconds})`, { cause: error });
+      log.info(`Waiting for ${what} (${seconds}): ${message}`);
+      await sleep(Math.min(backoff.next(), settings.storeTimeoutMs - waitedMs), signal);
+    }
+  }
+  return undefined;
+}
+
+function readPem(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new OperationalError(`Cannot read the certificates for MySQL: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+function usesDatabases(settings: DatabaseSettings): boolean {
+  const { useMysql, mysqlHost, mysqlPort, mysqlUser, mysqlPass, mysqlDb } = settings;
+  const { useRedis, redisHost, redisPort, redisDb, redisPass } = settings;
+  const given = [
+    mysqlHost,
+    mysqlPort,
+    mysqlUser,
+    mysqlPass,
+    mysqlDb,
+    redisHost,
+    redisPort,
+    redisDb,
+    redisPass,
+  ];
+  return useMysql || useRedis || given.some((value) => value !== undefined);
+}
+
+// Where a setting is not given, the default is that of the older implementations' stats API.
+async function createMysqlStore(settings: DatabaseSettings) {
+  const { MysqlStore } = await import("./mysql.ts");
+  return new MysqlStore({
+    host: settings.mysqlHost ?? "localhost",
+    port: settings.mysqlPort ?? 3306,
+    user: settings.mysqlUser ?? "eth_user",
+    password: settings.mysqlPass ?? "eth_password",
+    database: settings.mysqlDb ?? "eth",
+    tls: settings.mysqlTls ? (settings.mysqlCa ? { ca: readPem(settings.mysqlCa) } : {}) : undefined,
+  });
+}
+
+async function createRedisStore(settings: DatabaseSettings) {
+  const { RedisStore } = await import("./redis.ts");
+  return new RedisStore({
+    host: settings.redisHost ?? "localhost",
+    port: settings.redisPort ?? 6379,
+    db: settings.redisDb ?? 0,
+    password: settings.redisPass,
+    tls: settings.redisTls,
+  });
+}

@@ -1,0 +1,127 @@
+import { Redis } from "ioredis";
+import { describeNetworkError } from "../network_error.ts";
+import { formatAddress } from "../printable.ts";
+import type { Batch, ClientRow, HashRow, Refusal, StatsStore } from "./store.ts";
+
+/** Options of {@linkcode RedisStore}. */
+export interface RedisOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly db: number;
+  readonly password?: string | undefined;
+  /** Talks TLS, with the system's certificates. */
+  readonly tls?: boolean;
+  /** Longest time for one operation. @default {5000} */
+  readonly timeoutMs?: number;
+}
+
+/** Sorted set: member the hash, score the time of first receipt in seconds since the epoch. */
+const HASHES = "eth:hashes";
+/** Hash: field the sender's address, value how many messages it has sent. */
+const CLIENTS = "eth:ip_addresses";
+/** String a batch, there while the batch may have been applied without its server knowing. */
+const BATCH_PREFIX = "eth:batch:";
+
+/** Longer than a batch is likely to wait in a spool for its second try. */
+const BATCH_EXPIRY_SECONDS = 30 * 24 * 3600;
+const MAX_RECONNECT_MS = 1000;
+
+/**
+ * Applies a batch once, as a whole: a batch whose key is there was applied before, and its answer was lost.
+ *
+ * ZADD LT keeps the smaller score, so that "first received" is right in whatever order writes arrive.
+ */
+const WRITE = `
+for key = 4, #KEYS do redis.call('DEL', KEYS[key]) end
+if not redis.call('SET', KEYS[3], 1, 'NX', 'EX', ARGV[1]) then return 0 end
+local hashes = tonumber(ARGV[2])
+for at = 3, 2 + 2 * hashes, 2 do redis.call('ZADD', KEYS[1], 'LT', ARGV[at], ARGV[at + 1]) end
+for at = 3 + 2 * hashes, #ARGV, 2 do redis.call('HINCRBY', KEYS[2], ARGV[at], ARGV[at + 1]) end
+return 1`;
+
+/** Statistics in Redis, under the keys that all implementations share. */
+export class RedisStore implements StatsStore {
+  readonly name = "Redis";
+  readonly #redis: Redis;
+  readonly #address: string;
+  /** Why there is no connection, which commands that fail for it do not say. */
+  #lastError: Error | undefined;
+  /** Batches known to be applied, whose keys the next write removes: Redis remembers the doubtful ones alone. */
+  #confirmed: string[] = [];
+
+  /** Makes the store; it connects when it is first used, and again whenever the connection is lost. */
+  constructor({ tls = false, timeoutMs = 5000, password, ...where }: RedisOptions) {
+    this.#address = formatAddress({ ip: where.host, port: where.port });
+    this.#redis = new Redis({
+      ...where,
+      ...(password ? { password } : {}),
+      ...(tls ? { tls: { servername: where.host } } : {}),
+      lazyConnect: true,
+      connectTimeout: timeoutMs,
+      commandTimeout: timeoutMs,
+      // Whatever cannot be sent now fails now: the caller decides what becomes of it.
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      retryStrategy: (attempt) => Math.min(attempt * 50, MAX_RECONNECT_MS),
+    });
+    this.#redis.on("error", (error: Error) => (this.#lastError = error));
+  }
+
+  async write({ id, receipts }: Batch): Promise<readonly Refusal[]> {
+    const messagesByIp = new Map<string, number>();
+    const values: (string | number)[] = [];
+    for (const { hash, receivedAtSeconds, ip } of receipts) {
+      values.push(receivedAtSeconds, hash);
+      messagesByIp.set(ip, (messagesByIp.get(ip) ?? 0) + 1);
+    }
+    for (const [ip, messages] of messagesByIp) values.push(ip, messages);
+    const keys = [HASHES, CLIENTS, BATCH_PREFIX + id, ...this.#confirmed.splice(0)];
+    await this.#use((redis) =>
+      redis.eval(WRITE, keys.length, ...keys, BATCH_EXPIRY_SECONDS, receipts.length, ...values),
+    );
+    this.#confirmed.push(BATCH_PREFIX + id);
+    return [];
+  }
+
+  async listHashes({ limit }: { readonly limit: number }): Promise<readonly HashRow[]> {
+    const flat = await this.#use((redis) => redis.zrevrange(HASHES, 0, limit - 1, "WITHSCORES"));
+    return flat.flatMap((hash, index) =>
+      index % 2 === 0 ? [{ hash, receivedAtSeconds: Number(flat[index + 1]) }] : [],
+    );
+  }
+
+  async listClients(): Promise<readonly ClientRow[]> {
+    const messagesByIp = await this.#use((redis) => redis.hgetall(CLIENTS));
+    return Object.entries(messagesByIp).map(([ip, messages]) => ({ ip, messages: Number(messages) }));
+  }
+
+  async check(): Promise<void> {
+    await this.#use((redis) => redis.ping());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#redis.disconnect();
+  }
+
+  async #use<Result>(task: (redis: Redis) => Promise<Result>): Promise<Result> {
+    try {
+      if (this.#redis.status === "wait") await this.#redis.connect();
+      return await task(this.#redis);
+    } catch (error) {
+      const { message } = error as Error;
+      // A connection that does not answer is given up, as it may be one that will never answer again.
+      if (message === "Command timed out") this.#redis.disconnect(true);
+      const reason =
+        message === "Command timed out" ? "there was no answer in time" : this.#describe(error as Error);
+      throw new Error(`Redis at ${this.#address} cannot be used: ${reason}`, { cause: error });
+    }
+  }
+
+  #describe(error: Error): string {
+    const isDisconnected =
+      error.message === "Connection is closed." || error.message.startsWith("Stream isn't");
+    if (!isDisconnected) return error.message;
+    return this.#lastError ? describeNetworkError(this.#lastError) : "the connection was lost";
+  }
+}

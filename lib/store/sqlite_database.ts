@@ -1,0 +1,35 @@
+import { Database } from "bun:sqlite";
+import { OperationalError } from "../operational_error.ts";
+
+/** How long a write waits for another process that writes the same file. */
+const BUSY_TIMEOUT_MS = 5000;
+
+/** Options of {@linkcode openSqliteDatabase}. */
+export interface SqliteDatabaseOptions {
+  readonly file: string;
+  /** Statements that create what is missing; without them the file must exist and is only read. */
+  readonly create?: readonly string[];
+}
+
+/**
+ * Opens a SQLite file in WAL mode.
+ *
+ * @throws {OperationalError} when the file cannot be used
+ */
+export function openSqliteDatabase({ file, create }: SqliteDatabaseOptions): Database {
+  let database: Database | undefined;
+  try {
+    // A reader opens for writing too, as it could not share the WAL's index with a server otherwise.
+    database = new Database(file, { create: create !== undefined, readwrite: true });
+    database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    database.run("PRAGMA journal_mode = WAL");
+    // What was acknowledged survives a power cut, not only the end of the process.
+    database.run("PRAGMA synchronous = FULL");
+    for (const statement of create ?? ["PRAGMA query_only = ON"]) database.run(statement);
+    return database;
+  } catch (error) {
+    database?.close();
+    const { message } = error as Error;
+    throw new OperationalError(`Cannot open the database file ${file}: ${message}`, { cause: error });
+  }
+}
