@@ -71,7 +71,14 @@ export function startRedis({ append = false } = {}): Promise<DatabaseServer> {
   const folder = mkdtempSync(join(tmpdir(), "eth-redis-"));
   return createServer(folder, {
     command: (port) => {
-      const options = { port, bind: "127.0.0.1", dir: folder, save: "", appendonly: append ? "yes" : "no" };
+      const options = {
+        port,
+        bind: "127.0.0.1",
+        dir: folder,
+        save: "",
+        appendonly: append ? "yes" : "no",
+        appendfsync: "always",
+      };
       const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`]);
       return [BINARIES.redis ?? "redis-server", ...flags];
     },
@@ -125,7 +132,8 @@ async function createServer(folder: string, { command, ping }: Program): Promise
   return server;
 }
 
-function takeFreePort(): number {
+/** Finds a port that nothing listens on. */
+export function takeFreePort(): number {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const { port } = listener;
   listener.stop(true);
