@@ -179,7 +179,9 @@ test(
     });
     await phase("a server killed and restarted", async () => {
       for (const server of [serverA, serverB, serverA]) {
-        await Promise.all([mine(20, 1), server.kill()]);
+        await Promise.all([mine(10, 1), server.kill()]);
+        await mine(10, 1);
+        await allStored(); // by the other one
         await server.start();
       }
     });
