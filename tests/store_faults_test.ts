@@ -48,7 +48,7 @@ class Scene implements AsyncDisposable {
     const opened = new AsyncDisposableStack();
     const folder = opened.use(await openTempFolder());
     const mysql = opened.use(await startMysql());
-    const redis = opened.use(await startRedis({ append: true }));
+    const redis = opened.use(await startRedis({ flags: ["--appendonly", "yes"] }));
     const database = await openMysqlDatabase({ ...mysql, user: "root", password: "" });
     // Its connection dies with the server, which the tests kill.
     database.connection.on("error", () => {});
@@ -96,6 +96,16 @@ class Scene implements AsyncDisposable {
   /** Resolves once so many messages are acknowledged. */
   async acknowledges(count: number): Promise<void> {
     await until(() => this.acknowledged >= count, { what: `${count} acknowledgements`, ...PATIENCE });
+  }
+
+  /** Resolves once Redis holds so many hashes. */
+  async redisHolds(count: number): Promise<void> {
+    const redis = new Redis(this.redis.port);
+    await until(async () => (await redis.zcard("eth:hashes")) >= count, {
+      what: `${count} hashes in Redis`,
+      ...PATIENCE,
+    });
+    redis.disconnect();
   }
 
   /** Resolves to what the databases hold once all that was acknowledged has got there. */
@@ -165,6 +175,7 @@ describe("a server under load", () => {
         await scene.acknowledges(1000);
         await scene.mysql.end();
         await scene.acknowledges(3000);
+        await scene.redisHolds(3000);
         await scene.mysql.start();
       },
     ],

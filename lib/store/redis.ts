@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { Redis } from "ioredis";
 import { describeNetworkError } from "../network_error.ts";
 import { formatAddress } from "../printable.ts";
@@ -56,7 +57,7 @@ export class RedisStore implements StatsStore {
     this.#redis = new Redis({
       ...where,
       ...(password ? { password } : {}),
-      ...(tls ? { tls: { servername: where.host } } : {}),
+      ...(tls ? { tls: isIP(where.host) ? {} : { servername: where.host } } : {}),
       lazyConnect: true,
       connectTimeout: timeoutMs,
       commandTimeout: timeoutMs,
