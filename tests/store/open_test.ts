@@ -1,9 +1,11 @@
 import { describe, expect } from "bun:test";
+import { join } from "node:path";
+import { openSpool } from "../../lib/store/spool.ts";
 import { testWith } from "../services.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { startMysql, startRedis, takeFreePort } from "../support/database_server.ts";
 import { connectNetstring, okFor } from "../support/netstring_client.ts";
-import { startEntry } from "../support/program.ts";
+import { ROOT, startEntry, startProgram } from "../support/program.ts";
 import { storeEnvironment } from "../support/store_flags.ts";
 import { openTempFolder } from "../support/temp_folder.ts";
 import { openMysqlDatabase } from "../support/test_database.ts";
@@ -129,6 +131,8 @@ describe("openStore()", () => {
 
       await using server = start("--mysql-tls", "--mysql-ca", ca, "--redis-tls");
       expect(await acknowledges(await server.port(), "page")).toBe(true);
+      server.kill("SIGTERM");
+      await server.ended;
       await using plain = start("--redis-tls");
       expect((await plain.ended).stderr).toMatch(/MySQL at \S+ cannot be used: .*Access denied/);
 
@@ -136,6 +140,28 @@ describe("openStore()", () => {
       await using distrustful = start("--mysql-tls", "--mysql-ca", stranger, "--redis-tls");
       expect(await distrustful.ended).toMatchObject({ status: 1 });
       expect(distrustful.stderr).toMatch(/MySQL at \S+ cannot be used: .*certificate/i);
+    },
+    TEST_TIMEOUT_MS,
+  );
+});
+
+describe("openSpool()", () => {
+  test(
+    "refuses the spool of a server that runs, and takes it once that has been killed",
+    async () => {
+      await using folder = await openTempFolder();
+      const spool = openSpool({ file: folder.file("spool.db"), maxMessages: 10 });
+      const script = `import { openSpool } from "${join(ROOT, "lib/store/spool.ts")}";
+      openSpool({ file: "${folder.file("spool.db")}", maxMessages: 10 }); console.log("opened"); setInterval(() => {}, 1000);`;
+      await using second = startProgram([process.execPath, "-e", script]);
+      expect((await second.ended).stderr).toContain("spool.db: another program uses it");
+      spool[Symbol.dispose]();
+
+      await using third = startProgram([process.execPath, "-e", script]);
+      await third.match(/opened/);
+      third.kill("SIGKILL");
+      await third.ended;
+      using _taken = openSpool({ file: folder.file("spool.db"), maxMessages: 10 });
     },
     TEST_TIMEOUT_MS,
   );
