@@ -178,7 +178,6 @@ function parseValue(flag: Flag, given: Given | undefined): unknown {
   const parsed = flag.schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const name = given?.name ?? `--${flag.flag}`;
-  throw new UsageError(
-    `Cannot use ${name} with the value "${value}": expected ${parsed.error.issues[0]?.message}`,
-  );
+  const shown = flag.secret ? "that value" : `the value "${value}"`;
+  throw new UsageError(`Cannot use ${name} with ${shown}: expected ${parsed.error.issues[0]?.message}`);
 }

@@ -204,6 +204,7 @@ export const clientFlags = {
   ),
   rpcUrls: {
     flag: "rpc-url",
+    secret: true, // many hold a key
     placeholder: "URL",
     repeatable: true,
     default: MAINNET_URLS.join(","),

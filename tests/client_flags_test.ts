@@ -35,8 +35,8 @@ const STALL = "expected a number of seconds from 0.1 to 86400";
 const GAP = "expected a whole number from 1 to 1000000000";
 
 const WRONG: readonly (readonly [line: string, said: string])[] = [
-  ["--rpc-url ftp://host", `Cannot use --rpc-url with the value "ftp://host": ${URLS}`],
-  ["--rpc-url ws://", `Cannot use --rpc-url with the value "ws://": ${URLS}`],
+  ["--rpc-url ftp://host", `Cannot use --rpc-url with that value: ${URLS}`],
+  ["--rpc-url ws://", `Cannot use --rpc-url with that value: ${URLS}`],
   ["--stall-timeout 0", `Cannot use --stall-timeout with the value "0": ${STALL}`],
   ["--stall-timeout soon", `Cannot use --stall-timeout with the value "soon": ${STALL}`],
   ["--chain-id mainnet", `Cannot use --chain-id with the value "mainnet": ${CHAIN}`],
