@@ -74,13 +74,13 @@ export class Stores {
 
   async #ask<Answer>(reader: Reader, question: () => Promise<Answer>): Promise<Answer> {
     const startedAt = performance.now();
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(
-      () => late.reject(new Error(`no answer within ${this.#timeoutMs / 1000} s`)),
-      this.#timeoutMs,
-    );
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const error = new Error(`no answer within ${this.#timeoutMs / 1000} s`);
+      timer = setTimeout(() => reject(error), this.#timeoutMs);
+    });
     try {
-      const answer = await Promise.race([question(), late.promise]);
+      const answer = await Promise.race([question(), late]);
       const latencyMs = performance.now() - startedAt;
       this.#states.set(reader, { store: reader.name, state: "up", latencyMs });
       this.#failures.get(reader)?.recovered(`${reader.name} answers again`);
