@@ -1,14 +1,14 @@
 /**
- * Measures the stats API: bun bench/stats.ts [--rows 100,1000000] [--seconds 4] [--stores sqlite,databases]
+ * Measures the stats API on the embedded store, and on MySQL and Redis of its own.
+ *
+ * Usage: bun bench/stats.ts [--rows 100,1000000] [--seconds 4] [--stores sqlite,databases]
  *
  * Each route is loaded by wrk over 64 connections, in turn with a bare Hono route that runs in the same process, so
  * that what is compared was measured side by side. The API runs as a process of its own, as it does for users.
  */
 import { Hono } from "hono";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { createConnection } from "mysql2/promise";
 import { renderBlockPage } from "../lib/block_page.ts";
 import { createCat } from "../lib/cat/app.ts";
 import { Live } from "../lib/cat/dashboard/live.ts";
@@ -20,6 +20,8 @@ import { openSqliteStore } from "../lib/store/sqlite.ts";
 import { SqliteFile } from "../lib/store/sqlite_file.ts";
 import type { PageReader, Receipt, StatsReader, Store } from "../lib/store/store.ts";
 import { createLog } from "../lib/log.ts";
+import { startMysql, startRedis } from "../tests/support/database_server.ts";
+import { openTempFolder } from "../tests/support/temp_folder.ts";
 
 /** What the API is measured on. */
 interface Opened extends AsyncDisposable {
@@ -38,7 +40,7 @@ const { values: options } = parseArgs({
   options: {
     rows: { type: "string", default: "100,1000000" },
     seconds: { type: "string", default: "4" },
-    stores: { type: "string", default: "sqlite" },
+    stores: { type: "string", default: "sqlite,databases" },
     serve: { type: "string" },
   },
 });
@@ -99,36 +101,44 @@ async function measureAll(): Promise<void> {
 }
 
 async function measureStore(kind: string, rows: number): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "eth-bench-"));
-  try {
-    const file = join(folder, "eth.db");
-    const hash = await fill(kind, { file, rows });
-    const child = Bun.spawn([process.execPath, import.meta.path, "--serve", kind], {
-      env: { ...process.env, BENCH_FILE: file },
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const { value } = await child.stdout.getReader().read();
-    const url = `http://127.0.0.1:${Number(Buffer.from(value ?? []).toString())}`;
-    console.log(`${kind}, ${rows.toLocaleString("en")} rows`);
-    for (const path of ["/_cat/hashes", "/_cat/clients", "/_cat/blocks", `/_cat/hashes/${hash}`]) {
-      const rounds: { readonly bare: Measured; readonly route: Measured }[] = [];
-      for (let round = 0; round < ROUNDS; round++)
-        rounds.push({ bare: await load(`${url}/bare`), route: await load(url + path) });
-      const shareOf = ({ bare, route }: (typeof rounds)[number]) => route.perSecond / bare.perSecond;
-      const median = rounds.toSorted((a, b) => shareOf(a) - shareOf(b))[Math.floor(ROUNDS / 2)];
-      if (median)
-        console.log(
-          `  ${path.slice(0, 24).padEnd(26)}${describe(median.route)}  ${percent(shareOf(median))} of ${describe(median.bare)}`,
-        );
-    }
-    console.log(
-      `  ${VIEWERS} viewers of the dashboard: ${await countQuestions(url)} questions to the store a second`,
-    );
-    child.kill();
-    await child.exited;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+  await using opened = new AsyncDisposableStack();
+  const folder = opened.use(await openTempFolder());
+  const file = folder.file("eth.db");
+  if (kind === "databases") Object.assign(process.env, await startDatabases(opened));
+  const hash = await fill(kind, { file, rows });
+  const child = Bun.spawn([process.execPath, import.meta.path, "--serve", kind], {
+    env: { ...process.env, BENCH_FILE: file },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const { value } = await child.stdout.getReader().read();
+  const url = `http://127.0.0.1:${Number(Buffer.from(value ?? []).toString())}`;
+  console.log(`${kind}, ${rows.toLocaleString("en")} rows`);
+  for (const path of ["/_cat/hashes", "/_cat/clients", "/_cat/blocks", `/_cat/hashes/${hash}`]) {
+    const rounds: { readonly bare: Measured; readonly route: Measured }[] = [];
+    for (let round = 0; round < ROUNDS; round++)
+      rounds.push({ bare: await load(`${url}/bare`), route: await load(url + path) });
+    const shareOf = ({ bare, route }: (typeof rounds)[number]) => route.perSecond / bare.perSecond;
+    const median = rounds.toSorted((a, b) => shareOf(a) - shareOf(b))[Math.floor(ROUNDS / 2)];
+    if (median)
+      console.log(
+        `  ${path.slice(0, 24).padEnd(26)}${describe(median.route)}  ${percent(shareOf(median))} of ${describe(median.bare)}`,
+      );
   }
+  console.log(
+    `  ${VIEWERS} viewers of the dashboard: ${await countQuestions(url)} questions to the store a second`,
+  );
+  child.kill();
+  await child.exited;
+}
+
+/** Starts a MySQL and a Redis of the run's own, and tells where they are. */
+async function startDatabases(opened: AsyncDisposableStack): Promise<Readonly<Record<string, string>>> {
+  const mysql = opened.use(await startMysql());
+  const redis = opened.use(await startRedis());
+  const root = await createConnection({ host: mysql.host, port: mysql.port, user: "root" });
+  await root.query("CREATE DATABASE eth");
+  await root.end();
+  return { MYSQL_PORT: `${mysql.port}`, MYSQL_USER: "root", MYSQL_PASS: "", REDIS_PORT: `${redis.port}` };
 }
 
 function describe({ perSecond, p99Ms }: Measured): string {
@@ -188,7 +198,7 @@ async function fill(kind: string, { file, rows }: { file: string; rows: number }
   return hash;
 }
 
-/** The embedded store, or MySQL and Redis as MYSQL_* and REDIS_* name them; these are filled and left so. */
+/** The embedded store, or MySQL and Redis as MYSQL_* and REDIS_* name them. */
 async function open(kind: string, file: string): Promise<Opened> {
   if (kind === "sqlite") {
     const store = openSqliteStore({ file });

@@ -178,6 +178,6 @@ function parseValue(flag: Flag, given: Given | undefined): unknown {
   const parsed = flag.schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const name = given?.name ?? `--${flag.flag}`;
-  const shown = flag.secret ? "what it was given" : `the value "${value}"`;
+  const shown = flag.secret ? "that value" : `the value "${value}"`;
   throw new UsageError(`Cannot use ${name} with ${shown}: expected ${parsed.error.issues[0]?.message}`);
 }

@@ -1,95 +1,92 @@
-import { Delivery, DeliveryError } from "./delivery.ts";
-import { renderBlockPage } from "./block_page.ts";
+import { Backlog } from "./backlog.ts";
+import { deliverAll, DeliveryError, type DeliveryOptions } from "./delivery.ts";
 import { MAINNET_URLS } from "./ethereum/mainnet.ts";
-import { readHead, watchHead } from "./ethereum/watch.ts";
-import { FailureRun } from "./failure_run.ts";
+import { readHead, watchHeads } from "./ethereum/watch.ts";
 import type { Log } from "./log.ts";
-import { createClientMetrics, type ClientMetrics, type DeliveryOutcome } from "./metrics.ts";
-import { startMonitor } from "./monitor.ts";
+import { createClientMetrics, type ClientMetrics } from "./metrics.ts";
+import { startMonitor, type Monitor } from "./monitor.ts";
 import { OperationalError } from "./operational_error.ts";
-import { Outbox } from "./outbox.ts";
-import { createBackoff, sleep } from "./retry.ts";
+import { Servers, type Lookup } from "./servers.ts";
 import type { ClientSettings } from "./settings.ts";
+import { openStateFile, type StateFile } from "./state_file.ts";
+import { readTlsFiles } from "./tls_files.ts";
 
 /** What a client works with. */
 export interface ClientOptions {
-  readonly settings: Pick<
-    ClientSettings,
-    "host" | "port" | "ack" | "rpcUrls" | "rpcTimeoutMs" | "intervalMs"
-  > &
-    Partial<Pick<ClientSettings, "metricsHost" | "metricsPort">>;
+  readonly settings: Omit<ClientSettings, "once" | "verbose" | "waitMs" | "logFormat">;
+  /** Gives the addresses of a server's name. @default {the system's} */
+  readonly lookup?: Lookup;
   readonly log: Log;
   /** Ends the client. */
   readonly signal: AbortSignal;
 }
 
-interface Seen {
-  readonly blockNumber: bigint;
-  /** Monotonic time at which it was seen, in milliseconds. */
-  readonly seenAtMs: number;
-}
-
+const DEFAULT_HOST = "localhost";
+const DEFAULT_PORT = 9999;
+const DEFAULT_MAX_GAP = 7200;
 const ONCE_ATTEMPTS = 3;
 
-/**
- * Runs a client until it is stopped: each new block is rendered and delivered.
- *
- * A page that cannot be delivered is tried again until it is, or until a newer block replaces it.
- */
+/** Runs a client until it is stopped: each new block is rendered and delivered. */
 export async function runClient(options: ClientOptions): Promise<void> {
   const { settings, log, signal } = options;
-  // Room for one: a block that was not delivered is of no interest once there is a newer one.
-  const outbox = new Outbox<Seen>({ capacity: 1 });
+  await using state = await openState(options);
   const metrics = createClientMetrics();
   await using _monitor = openMonitor(options, metrics);
-  const watch = async () => {
-    const onSilence = () => {
+  const backlog = createBacklog(options, { after: state?.blockNumber, metrics });
+  log.info(`Watching ${[...new Set(settings.rpcUrls.map((url) => new URL(url).host))].join(", ")}`);
+  const watching = watchHeads({
+    ...settings,
+    urls: settings.rpcUrls,
+    after: state?.blockNumber,
+    onHead: (head) => {
+      log.debug(`Saw block ${head.number} at ${new Date().toISOString()} through ${head.endpoint}`);
+      metrics.observeHead(head.number);
+      backlog.add(head);
+    },
+    onRpcError: metrics.observeRpcError,
+    onSilence: () => {
       if (settings.rpcUrls.join() === MAINNET_URLS.join())
         log.info('Without internet, "bun run demo" shows the whole with a chain of its own');
-    };
-    const onRpcError = metrics.observeRpcError;
-    const heads = watchHead({ ...settings, urls: settings.rpcUrls, onSilence, onRpcError, log, signal });
-    for await (const blockNumber of heads) {
-      log.debug(`Saw block ${blockNumber}`);
-      metrics.observeHead(blockNumber);
-      outbox.push({ blockNumber, seenAtMs: performance.now() });
-    }
-    outbox.close();
-  };
-  log.info(`Watching ${settings.rpcUrls.map((url) => new URL(url).host).join(", ")}`);
-  await Promise.all([watch(), deliverAll(outbox, { ...options, metrics })]);
+    },
+    log,
+    signal,
+  }).finally(() => backlog.close());
+  const delivery = { ...(await createDelivery(options, state)), onOutcome: metrics.observeDelivery };
+  await Promise.all([watching, deliverAll(backlog, delivery)]);
   log.info("Stopped");
 }
 
 /**
- * Delivers the current block and returns.
+ * Delivers the current block, and those before it that are to be delivered, and returns.
  *
  * @throws {OperationalError} when it could not
  */
-export async function runClientOnce({ settings, log, signal }: ClientOptions): Promise<void> {
-  const blockNumber = await readHead({ ...settings, urls: settings.rpcUrls, log, signal });
-  if (blockNumber === undefined)
-    throw new OperationalError("Cannot send the current block: no endpoint tells it");
-  const delivery = new Delivery(settings);
-  const backoff = createBackoff();
-  for (let attempt = 1; !signal.aborted; attempt++) {
-    try {
-      log.info(
-        describeDelivery(blockNumber, await delivery.deliver(renderBlockPage(blockNumber), { signal })),
-      );
-      return;
-    } catch (error) {
-      if (!(error instanceof DeliveryError)) throw error;
-      if (attempt === ONCE_ATTEMPTS)
-        throw new OperationalError(`Cannot send block ${blockNumber}: ${error.message}`);
-    }
-    await sleep(backoff.next(), signal);
+export async function runClientOnce(options: ClientOptions): Promise<void> {
+  const { settings, log, signal } = options;
+  await using state = await openState(options);
+  const delivery = await createDelivery(options, state);
+  const number = await readHead({ ...settings, urls: settings.rpcUrls, log, signal });
+  if (number === undefined) throw new OperationalError("Cannot send the current block: no endpoint tells it");
+  const backlog = createBacklog(options, { after: state?.blockNumber });
+  backlog.add({ number, isNewChain: false });
+  if (backlog.isEmpty) log.info(`Block ${number} is delivered already, as the state file says`);
+  backlog.close();
+  try {
+    await deliverAll(backlog, { ...delivery, maxFailedRounds: ONCE_ATTEMPTS });
+  } catch (error) {
+    if (!(error instanceof DeliveryError)) throw error;
+    throw new OperationalError(`Cannot send block ${number}: ${error.message}`, { cause: error });
   }
-  throw new OperationalError(`Cannot send block ${blockNumber}: stopped before it was delivered`);
+  if (!backlog.isEmpty || signal.aborted)
+    throw new OperationalError(`Cannot send block ${number}: stopped before it was delivered`);
 }
 
-function openMonitor({ settings, log }: ClientOptions, metrics: ClientMetrics) {
-  const { metricsHost: host = "localhost", metricsPort: port } = settings;
+async function openState({ settings, log }: ClientOptions): Promise<StateFile | undefined> {
+  return settings.state === undefined ? undefined : openStateFile(settings.state, { log });
+}
+
+function openMonitor({ settings, log }: ClientOptions, metrics: ClientMetrics): Monitor | null {
+  const { metricsHost: host, metricsPort: port } = settings;
   if (port === undefined) return null;
   const check = async () => {
     if (!metrics.hasHead) throw new Error("no endpoint has told a block yet");
@@ -97,41 +94,41 @@ function openMonitor({ settings, log }: ClientOptions, metrics: ClientMetrics) {
   return startMonitor({ host, port, metrics, check, log });
 }
 
-async function deliverAll(
-  outbox: Outbox<Seen>,
-  { settings, log, signal, metrics }: ClientOptions & { readonly metrics: ClientMetrics },
-): Promise<void> {
-  const delivery = new Delivery(settings);
-  const failures = new FailureRun(log);
-  for (let seen; (seen = await outbox.next()) !== undefined;) {
-    const { blockNumber, seenAtMs } = seen;
-    const observe = (outcome: DeliveryOutcome) =>
-      metrics.observeDelivery({ outcome, lagSeconds: (performance.now() - seenAtMs) / 1000 });
-    const page = renderBlockPage(blockNumber);
-    const backoff = createBackoff();
-    while (!signal.aborted) {
-      try {
-        const outcome = await delivery.deliver(page, { signal });
-        observe(outcome);
-        failures.recovered("Pages are delivered again");
-        log.info(describeDelivery(blockNumber, outcome));
-        break;
-      } catch (error) {
-        if (!(error instanceof DeliveryError)) throw error;
-        observe("failed");
-        if (!signal.aborted) failures.report(error.message);
-      }
-      await outbox.pause(backoff.next());
-      if (outbox.isEmpty) continue;
-      observe("dropped");
-      log.warn(`Gave up block ${blockNumber} as there is a newer one`);
-      break;
-    }
-  }
+function createBacklog(
+  { settings, log }: ClientOptions,
+  { after, metrics }: { readonly after: bigint | undefined; readonly metrics?: ClientMetrics },
+): Backlog {
+  const { emitMissed: isGapless, maxGap = DEFAULT_MAX_GAP } = settings;
+  return new Backlog({
+    capacity: isGapless ? maxGap + 1 : 1, // the head itself is no gap
+    isGapless,
+    after,
+    onGivenUp: (first, last, total) => {
+      metrics?.observeDrop(Number(last - first) + 1);
+      const blocks = first === last ? `block ${first}` : `blocks ${first} to ${last}`;
+      const reason = isGapless ? `no more than ${maxGap} may wait` : "there is a newer one";
+      log.warn(`Gave up ${blocks} as ${reason} (${total} in all)`);
+    },
+  });
 }
 
-function describeDelivery(blockNumber: bigint, outcome: "acknowledged" | "sent"): string {
-  return outcome === "acknowledged"
-    ? `Block ${blockNumber} is delivered and acknowledged`
-    : `Block ${blockNumber} is sent; the server does not acknowledge`;
+async function createDelivery(
+  { settings, lookup, log, signal }: ClientOptions,
+  state: StateFile | undefined,
+): Promise<DeliveryOptions> {
+  const { host, port, servers = [], ack, persistent: isPersistent, ...rest } = settings;
+  const isFirstGiven = host !== undefined || port !== undefined || servers.length === 0;
+  const first = { host: host ?? DEFAULT_HOST, port: port ?? DEFAULT_PORT };
+  return {
+    servers: new Servers({
+      servers: isFirstGiven ? [first, ...servers] : servers,
+      ...(lookup ? { lookup } : {}),
+    }),
+    ack,
+    isPersistent,
+    tls: rest.tls ? await readTlsFiles(rest) : undefined,
+    onDelivered: (blockNumber) => state?.save(blockNumber),
+    log,
+    signal,
+  };
 }

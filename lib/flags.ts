@@ -74,7 +74,7 @@ export function whole<
 }
 
 /** Declares a flag whose value is a time in seconds, fractions allowed; the setting is in milliseconds. */
-export function seconds<const F extends Described & { readonly default: string }>(
+export function seconds<const F extends Described & { readonly default?: string }>(
   { min, max }: { min: number; max: number },
   flag: F,
 ) {

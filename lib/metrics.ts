@@ -1,3 +1,4 @@
+import type { DeliveryOutcome } from "./delivery.ts";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
 /** Counts in the form that Prometheus reads. */
@@ -25,17 +26,16 @@ export interface ServerMetrics extends Metrics {
   observeBatch(batch: { readonly messages: number; readonly seconds: number }): void;
 }
 
-/** What became of an attempt to deliver a page; dropped is a page that was given up for a newer one. */
-export type DeliveryOutcome = "acknowledged" | "sent" | "failed" | "dropped";
-
 /** Metrics of the client. */
 export interface ClientMetrics extends Metrics {
   /** Whether a head of the chain was seen. */
   readonly hasHead: boolean;
   /** Notes a new head of the chain. */
   observeHead(blockNumber: bigint): void;
-  /** Counts a page that was delivered, failed to be, or was given up, with the time since its block was seen. */
-  observeDelivery(delivery: { readonly outcome: DeliveryOutcome; readonly lagSeconds: number }): void;
+  /** Counts what became of a try to deliver; a block counts as seen when a head from it on was. */
+  observeDelivery(outcome: DeliveryOutcome): void;
+  /** Counts blocks that were given up. */
+  observeDrop(blocks: number): void;
   /** Counts an endpoint's failure to answer. */
   observeRpcError(error: { readonly endpoint: string; readonly code: string }): void;
 }
@@ -48,6 +48,8 @@ export interface StatsMetrics extends Metrics {
 
 const SECONDS_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const LAG_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+/** Heads whose time is kept until they are delivered. */
+const MAX_SEEN_HEADS = 10_000;
 const BATCH_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 /** Creates the metrics of the server; what it counts by itself is read at each scrape. */
@@ -125,7 +127,7 @@ export function createClientMetrics(): ClientMetrics {
   });
   const deliveries = new Counter({
     name: "eth_client_deliveries_total",
-    help: "Attempts to deliver a page, by outcome; dropped are the pages given up for a newer one",
+    help: "Tries to deliver a page, by outcome; dropped are the pages that were given up",
     labelNames: ["outcome"],
     registers,
   });
@@ -135,20 +137,33 @@ export function createClientMetrics(): ClientMetrics {
     labelNames: ["endpoint", "code"],
     registers,
   });
-  let hasHead = false;
+  /** When each head was seen, in monotonic milliseconds, the lowest first. */
+  const seenAtMs = new Map<bigint, number>();
+  let last: bigint | undefined;
   return {
     ...rendering(registers),
     get hasHead() {
-      return hasHead;
+      return last !== undefined;
     },
     observeHead(blockNumber) {
-      hasHead = true;
+      if (last !== undefined && blockNumber <= last) seenAtMs.clear(); // the chain has begun anew
+      if (seenAtMs.size >= MAX_SEEN_HEADS) seenAtMs.clear();
+      seenAtMs.set(blockNumber, performance.now());
+      last = blockNumber;
       head.set(Number(blockNumber));
     },
-    observeDelivery({ outcome, lagSeconds }) {
-      deliveries.inc({ outcome });
-      if (outcome === "acknowledged") lag.observe(lagSeconds);
+    observeDelivery(outcome) {
+      deliveries.inc({ outcome: outcome.kind });
+      if (outcome.kind === "failed") return;
+      for (const [blockNumber, atMs] of seenAtMs) {
+        if (blockNumber >= outcome.blockNumber) {
+          if (outcome.kind === "acknowledged") lag.observe((performance.now() - atMs) / 1000);
+          return;
+        }
+        seenAtMs.delete(blockNumber);
+      }
     },
+    observeDrop: (blocks) => deliveries.inc({ outcome: "dropped" }, blocks),
     observeRpcError: (error) => rpcErrors.inc({ ...error }),
   };
 }

@@ -1,7 +1,9 @@
+import { isIPv6 } from "node:net";
 import { z } from "zod";
 import { UsageError } from "./cli.ts";
 import { choice, seconds, toggle, whole, words, type SettingsOf } from "./flags.ts";
 import { MAINNET_URLS } from "./ethereum/mainnet.ts";
+import type { HostAndPort } from "./servers.ts";
 
 const DAY_SECONDS = 86_400;
 const HIGHEST_PORT = 65_535;
@@ -10,9 +12,14 @@ const MAX_TEXT_BYTES = 65_535;
 
 const rpcUrls = z
   .string()
-  .transform((list) => list.split(",").map((url) => url.trim()))
+  .transform(splitList)
   .pipe(
-    z.array(z.url({ protocol: /^https?$/, error: "http:// or https:// addresses, separated by commas" })),
+    z.array(
+      z.url({
+        protocol: /^(https?|wss?)$/,
+        error: "http://, https://, ws:// or wss:// addresses, separated by commas",
+      }),
+    ),
   );
 
 const credentials = z
@@ -22,6 +29,27 @@ const credentials = z
     const at = text.indexOf(":");
     return { user: text.slice(0, at), password: text.slice(at + 1) };
   });
+
+const servers = z
+  .string()
+  .transform(splitList)
+  .pipe(z.array(z.string().transform(readHostAndPort)));
+
+function splitList(list: string): string[] {
+  return list.split(",").map((item) => item.trim());
+}
+
+function readHostAndPort(text: string, context: z.RefinementCtx): HostAndPort {
+  const [, bracketed, plain, digits] = /^(?:\[([0-9a-f:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/i.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(digits);
+  if (host && port >= 1 && port <= HIGHEST_PORT && (!bracketed || isIPv6(bracketed))) return { host, port };
+  context.addIssue({
+    code: "custom",
+    message: `HOST:PORT, an IPv6 address in brackets, the port from 1 to ${HIGHEST_PORT}`,
+  });
+  return z.NEVER;
+}
 
 /** Flags of every entry. */
 export const commonFlags = {
@@ -176,35 +204,108 @@ export const clientFlags = {
   host: words({
     flag: "host",
     placeholder: "HOST",
-    default: "localhost",
-    description: "server to send pages to",
+    defaultText: "localhost, unless there is --server",
+    description: "server to send pages to, tried before those of --server",
   }),
   port: whole(
     { min: 1, max: HIGHEST_PORT },
-    { flag: "port", placeholder: "PORT", default: "9999", description: "TCP port of the server" },
+    {
+      flag: "port",
+      placeholder: "PORT",
+      defaultText: "9999, unless there is --server",
+      description: "TCP port of that server",
+    },
   ),
+  servers: {
+    flag: "server",
+    placeholder: "HOST:PORT",
+    repeatable: true,
+    description: "a further server; more, by repetition or commas, stand in for each other",
+    schema: servers,
+  },
   intervalMs: seconds(
     { min: 0.1, max: DAY_SECONDS },
     { flag: "interval", default: "5", description: "time from the start of one poll to the next" },
   ),
   rpcUrls: {
     flag: "rpc-url",
+    secret: true, // many hold a key
     placeholder: "URL",
     repeatable: true,
     default: MAINNET_URLS.join(","),
     defaultText: `${MAINNET_URLS.length} keyless endpoints of mainnet`,
-    description: "Ethereum JSON-RPC endpoint; more, by repetition or commas, stand in for it",
+    description:
+      "Ethereum JSON-RPC endpoint: ws:// and wss:// are subscribed to, http:// and https:// polled; more, by repetition or commas, stand in for it",
     schema: rpcUrls,
   },
   rpcTimeoutMs: seconds(
     { min: 0.1, max: 600 },
     { flag: "rpc-timeout", default: "5", description: "longest wait for an endpoint's answer" },
   ),
+  stallTimeoutMs: seconds(
+    { min: 0.1, max: DAY_SECONDS },
+    {
+      flag: "stall-timeout",
+      defaultText: "3 block times, which are learnt",
+      description: "silence after which a subscription is checked",
+    },
+  ),
+  chainId: {
+    flag: "chain-id",
+    placeholder: "NUMBER",
+    defaultText: "that of the first endpoint",
+    description: "chain that every endpoint must be on; 1 is mainnet",
+    schema: z
+      .string()
+      .regex(/^[1-9]\d{0,19}$/, { error: "a chain's number in decimal" })
+      .transform(BigInt),
+  },
+  emitMissed: toggle({
+    flag: "emit-missed",
+    description: "send every block between the last one and the new one too, in order",
+  }),
+  maxGap: whole(
+    { min: 1, max: 1_000_000_000 },
+    {
+      flag: "max-gap",
+      placeholder: "BLOCKS",
+      defaultText: "7200",
+      description: "most blocks that --emit-missed catches up on; the oldest beyond it are given up",
+    },
+  ),
+  state: words({
+    flag: "state",
+    placeholder: "FILE",
+    description: "keeps the last acknowledged block, from which a restarted client goes on",
+  }),
   ack: choice(["auto", "required", "off"], {
     flag: "ack",
     default: "auto",
     description:
       "whether a page must be acknowledged; auto: once the server has shown that it does; off: do not wait",
+  }),
+  persistent: toggle({
+    flag: "persistent",
+    description: "send many pages over one connection, to a server that acknowledges",
+  }),
+  tls: toggle({ flag: "tls", description: "encrypt connections to servers" }),
+  tlsCa: words({
+    flag: "tls-ca",
+    placeholder: "FILE",
+    defaultText: "those of the system",
+    description: "PEM file of the authorities that servers' certificates must come from",
+  }),
+  tlsCert: words({
+    flag: "tls-cert",
+    placeholder: "FILE",
+    description: "PEM file of the certificate to show to servers",
+  }),
+  tlsKey: words({ flag: "tls-key", placeholder: "FILE", description: "PEM file of its key" }),
+  tlsServerName: words({
+    flag: "tls-server-name",
+    placeholder: "NAME",
+    defaultText: "the server's host",
+    description: "name that servers' certificates must bear",
   }),
   once: toggle({
     flag: "once",
@@ -213,6 +314,33 @@ export const clientFlags = {
   ...metricsFlags,
   ...commonFlags,
 } as const;
+
+/**
+ * Checks what the client's flags say together.
+ *
+ * @throws {UsageError} when they contradict each other
+ */
+export function checkClientSettings(settings: ClientSettings): void {
+  const { tls, tlsCa, tlsCert, tlsKey, tlsServerName, emitMissed, maxGap, persistent, state, ack } = settings;
+  const tlsFlags = {
+    "tls-ca": tlsCa,
+    "tls-cert": tlsCert,
+    "tls-key": tlsKey,
+    "tls-server-name": tlsServerName,
+  };
+  for (const [flag, value] of Object.entries(tlsFlags))
+    if (value !== undefined && !tls) throw new UsageError(`Cannot use --${flag} without --tls`);
+  if (tlsCert !== undefined && tlsKey === undefined)
+    throw new UsageError("Cannot use --tls-cert without --tls-key");
+  if (tlsKey !== undefined && tlsCert === undefined)
+    throw new UsageError("Cannot use --tls-key without --tls-cert");
+  if (maxGap !== undefined && !emitMissed) throw new UsageError("Cannot use --max-gap without --emit-missed");
+  if (ack !== "off") return;
+  if (persistent)
+    throw new UsageError("Cannot use --persistent with --ack off: without answers a break would lose pages");
+  if (state !== undefined)
+    throw new UsageError("Cannot use --state with --ack off: it holds the last acknowledged block");
+}
 
 /** Flags of the server. */
 export const serverFlags = {

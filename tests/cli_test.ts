@@ -84,9 +84,9 @@ const WRONG_FOR_CLIENT: readonly (readonly [argv: readonly string[], said: strin
   [["--interval", "Infinity"], `Cannot use --interval with the value "Infinity": ${INTERVAL}`],
   [["--intervall", "5"], "Cannot use --intervall as there is no such flag: did you mean --interval?"],
   [["--port", "0"], 'Cannot use --port with the value "0": expected a whole number from 1 to 65535'],
-  [["--rpc-url", "localhost:8545"], 'Cannot use --rpc-url with the value "localhost:8545": expected http'],
-  [["--rpc-url", "http://a,"], 'Cannot use --rpc-url with the value "http://a,": expected http'],
-  [["--rpc-url", "ftp://a"], 'Cannot use --rpc-url with the value "ftp://a": expected http'],
+  [["--rpc-url", "localhost:8545"], "Cannot use --rpc-url with that value: expected http"],
+  [["--rpc-url", "http://a,"], "Cannot use --rpc-url with that value: expected http"],
+  [["--rpc-url", "ftp://a"], "Cannot use --rpc-url with that value: expected http"],
   [["--ack", "maybe"], 'Cannot use --ack with the value "maybe": expected one of auto, required, off'],
 ];
 

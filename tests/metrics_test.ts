@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { renderBlockPage } from "../lib/block_page.ts";
-import { runClient } from "../lib/client.ts";
 import { startServer } from "../lib/server.ts";
 import { startStats } from "../lib/stats.ts";
 import { openSqliteStore } from "../lib/store/sqlite.ts";
 import type { Store } from "../lib/store/store.ts";
 import { createRecordingLog } from "./support/recording_log.ts";
+import { startClient, type RunningClient } from "./support/running_client.ts";
 import { parsePrometheus } from "./support/prometheus.ts";
 import { until, within } from "./support/until.ts";
 
@@ -48,6 +48,10 @@ async function exchange(port: number, bytes: string | Uint8Array): Promise<strin
     },
   });
   return within(closed.promise, { what: "the server's answer" });
+}
+
+async function metricsPortOf({ log }: RunningClient): Promise<number> {
+  return until(() => Number(/localhost:(\d+)\/metrics/.exec(log.lines.join("\n"))?.[1]));
 }
 
 async function answerBlock(request: Request, block: number): Promise<Response> {
@@ -191,23 +195,15 @@ describe("the client's metrics", () => {
         return new Response("no", { status: 500 });
       },
     });
-    const log = createRecordingLog();
-    const stop = new AbortController();
-    const running = runClient({
-      settings: {
-        host: "127.0.0.1",
-        port: server.port,
-        ack: "required",
-        rpcUrls: [`http://127.0.0.1:${broken.port}/key`, `http://127.0.0.1:${node.port}/key`],
-        rpcTimeoutMs: 5000,
-        intervalMs: 20,
-        metricsPort: 0,
-        metricsHost: "localhost",
-      },
-      log,
-      signal: stop.signal,
+    await using client = startClient({
+      port: server.port,
+      ack: "required",
+      rpcUrls: [`http://127.0.0.1:${broken.port}/key`, `http://127.0.0.1:${node.port}/key`],
+      intervalMs: 20,
+      metricsPort: 0,
     });
-    const port = await until(() => Number(/localhost:(\d+)\/metrics/.exec(log.lines.join("\n"))?.[1]));
+    const port = await metricsPortOf(client);
+    const rpcErrors = `eth_client_rpc_errors_total{endpoint="127.0.0.1:${broken.port}",code="http"}`;
     const acknowledged = 'eth_client_deliveries_total{outcome="acknowledged"}';
     await until(async () => ((await scrape(port))(acknowledged) ?? 0) >= 3, { what: "three deliveries" });
     expect(await (await fetch(`http://127.0.0.1:${port}/readyz`)).text()).toBe("ready");
@@ -218,22 +214,21 @@ describe("the client's metrics", () => {
     });
     const read = await until(async () => {
       const now = await scrape(port);
-      const isStill = now("eth_client_head_block") === 100_000 && now(acknowledged) === store.tally.stored;
+      const isStill =
+        now("eth_client_head_block") === 100_000 &&
+        now(acknowledged) === store.tally.stored &&
+        now(rpcErrors) === failures;
       return isStill ? now : undefined;
     });
     expect({
       acknowledged: read(acknowledged),
       failed: read('eth_client_deliveries_total{outcome="failed"}'),
       lags: read("eth_client_delivery_lag_seconds_count"),
-      rpcErrors: read(`eth_client_rpc_errors_total{endpoint="127.0.0.1:${broken.port}",code="http"}`),
     }).toEqual({
       acknowledged: store.tally.stored,
       failed: undefined,
       lags: store.tally.stored,
-      rpcErrors: failures,
     });
-    stop.abort();
-    await running;
   });
 
   test("a page that the server does not take counts as failed, and as dropped once there is a newer one", async () => {
@@ -249,22 +244,15 @@ describe("the client's metrics", () => {
       hostname: "127.0.0.1",
       fetch: (request) => answerBlock(request, block++),
     });
-    const log = createRecordingLog();
-    const stop = new AbortController();
-    const settings = {
-      host: "127.0.0.1",
+    const rpcUrls = [`http://127.0.0.1:${node.port}`];
+    await using client = startClient({
       port: nobody.port,
       ack: "required",
-      rpcTimeoutMs: 5000,
+      rpcUrls,
       intervalMs: 20,
-    } as const;
-    const rpcUrls = [`http://127.0.0.1:${node.port}`];
-    const running = runClient({
-      settings: { ...settings, rpcUrls, metricsPort: 0 },
-      log,
-      signal: stop.signal,
+      metricsPort: 0,
     });
-    const port = await until(() => Number(/localhost:(\d+)\/metrics/.exec(log.lines.join("\n"))?.[1]));
+    const port = await metricsPortOf(client);
     const read = await until(async () => {
       const now = await scrape(port);
       return now('eth_client_deliveries_total{outcome="dropped"}') ? now : undefined;
@@ -272,8 +260,6 @@ describe("the client's metrics", () => {
     expect(read('eth_client_deliveries_total{outcome="failed"}')).toBeGreaterThan(0);
     expect(read('eth_client_deliveries_total{outcome="acknowledged"}')).toBeUndefined();
     expect(read("eth_client_delivery_lag_seconds_count")).toBe(0);
-    stop.abort();
-    await running;
   });
 });
 

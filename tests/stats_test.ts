@@ -46,9 +46,9 @@ describe("--auth", () => {
     });
     expect(messages).toEqual([
       "Cannot use both STATS_AUTH and STATS_AUTH_FILE: expected one of them",
-      "Cannot use STATS_AUTH with what it was given: expected a user, a colon and a password",
-      "Cannot use --auth with what it was given: expected a user, a colon and a password",
-      "Cannot use --auth with what it was given: expected a user, a colon and a password",
+      "Cannot use STATS_AUTH with that value: expected a user, a colon and a password",
+      "Cannot use --auth with that value: expected a user, a colon and a password",
+      "Cannot use --auth with that value: expected a user, a colon and a password",
       "Cannot use --auth more than once",
     ]);
   });

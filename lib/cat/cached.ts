@@ -9,7 +9,7 @@ export interface CachedOptions {
 }
 
 interface Entry<Answer> {
-  readonly answer: Promise<Answer>;
+  answer: Promise<Answer> | { readonly value: Answer };
   /** Monotonic time at which it is too old; none while it is being loaded. */
   staleAt: number;
 }
@@ -33,21 +33,23 @@ export class Cached<Answer> {
     this.#now = now;
   }
 
-  /** Gives the answer for a key, loading it where there is none that is fresh. */
-  get(key: string, load: () => Promise<Answer>): Promise<Answer> {
+  /** Gives the answer for a key, at once where there is one that is fresh, and loads it otherwise. */
+  get(key: string, load: () => Promise<Answer>): Answer | Promise<Answer> {
     const kept = this.#entries.get(key);
-    if (kept && this.#now() < kept.staleAt) return kept.answer;
+    if (kept && this.#now() < kept.staleAt)
+      return kept.answer instanceof Promise ? kept.answer : kept.answer.value;
     this.#entries.delete(key);
     for (const oldest of this.#entries.keys()) {
       if (this.#entries.size < this.#maxEntries) break;
       this.#entries.delete(oldest);
     }
-    const entry: Entry<Answer> = { answer: load(), staleAt: Number.POSITIVE_INFINITY };
+    const answer = load();
+    const entry: Entry<Answer> = { answer, staleAt: Number.POSITIVE_INFINITY };
     this.#entries.set(key, entry);
-    entry.answer.then(
-      () => (entry.staleAt = this.#now() + this.#ttlMs),
+    answer.then(
+      (value) => Object.assign(entry, { answer: { value }, staleAt: this.#now() + this.#ttlMs }),
       () => this.#entries.get(key) === entry && this.#entries.delete(key),
     );
-    return entry.answer;
+    return answer;
   }
 }

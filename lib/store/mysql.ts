@@ -116,7 +116,9 @@ export class MysqlStore implements PageStore {
         .from(ethereumData)
         .where(inArray(hash, [...hashes])),
     );
-    return new Map(rows.map((row) => [row.hash ?? "", row.payload ?? ""]));
+    // The column's collation may ignore case and spaces at the end.
+    const asked = new Set<string | null>(hashes);
+    return new Map(rows.flatMap((row) => (asked.has(row.hash) ? [[row.hash ?? "", row.payload ?? ""]] : [])));
   }
 
   async countPages(): Promise<number> {

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { Redis } from "ioredis";
 import { describeNetworkError } from "../network_error.ts";
 import { formatAddress } from "../printable.ts";
@@ -57,6 +58,7 @@ export class RedisStore implements StatsStore {
   readonly name = "Redis";
   readonly #redis: Redis;
   readonly #address: string;
+  #opening: Promise<void> | undefined;
   /** Why there is no connection, which commands that fail for it do not say. */
   #lastError: Error | undefined;
   /** Batches known to be applied, whose keys the next write removes: Redis remembers the doubtful ones alone. */
@@ -68,7 +70,7 @@ export class RedisStore implements StatsStore {
     this.#redis = new Redis({
       ...where,
       ...(password ? { password } : {}),
-      ...(tls ? { tls: { servername: where.host } } : {}),
+      ...(tls ? { tls: isIP(where.host) ? {} : { servername: where.host } } : {}),
       lazyConnect: true,
       connectTimeout: timeoutMs,
       commandTimeout: timeoutMs,
@@ -89,11 +91,13 @@ export class RedisStore implements StatsStore {
       messagesByIp.set(ip, (messagesByIp.get(ip) ?? 0) + 1);
     }
     for (const [ip, messages] of messagesByIp) values.push(ip, messages);
-    const keys = [HASHES, CLIENTS, BATCH_PREFIX + id, ...this.#confirmed.splice(0)];
+    const key = BATCH_PREFIX + id;
+    const keys = [HASHES, CLIENTS, key, ...this.#confirmed.splice(0).filter((other) => other !== key)];
     await this.#use((redis) =>
       redis.eval(WRITE, keys.length, ...keys, BATCH_EXPIRY_SECONDS, receipts.length, ...values),
     );
-    this.#confirmed.push(BATCH_PREFIX + id);
+    // Not before the caller has taken note: until then the batch may yet be written again, after a crash.
+    setImmediate(() => this.#confirmed.push(key));
     return [];
   }
 
@@ -147,7 +151,9 @@ export class RedisStore implements StatsStore {
 
   async #use<Result>(task: (redis: Redis) => Promise<Result>): Promise<Result> {
     try {
-      if (this.#redis.status === "wait") await this.#redis.connect();
+      // Should the first try fail, further ones are made in the background, and the task itself says why it cannot run.
+      this.#opening ??= this.#redis.connect().catch(() => {});
+      await this.#opening;
       return await task(this.#redis);
     } catch (error) {
       const { message } = error as Error;

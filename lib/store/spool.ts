@@ -19,12 +19,12 @@ export interface SpooledBatch {
 }
 
 /**
- * Opens the spool: batches on disk that wait for a store which is away.
+ * Opens the spool: batches on disk that wait for a store which is away. It belongs to one server at a time.
  *
  * @throws {OperationalError} when the file cannot be used
  */
 export function openSpool({ file, maxMessages }: SpoolOptions): Spool {
-  return new Spool(openSqliteDatabase({ file, create: CREATE_SPOOL }), { maxMessages });
+  return new Spool(openSqliteDatabase({ file, create: CREATE_SPOOL, exclusive: true }), { maxMessages });
 }
 
 /** Batches on disk, in the order in which they came, for each store by its name. */
@@ -95,6 +95,10 @@ export class Spool implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    // Gives the file up now: closing alone waits until the statements that Drizzle has prepared are collected.
+    for (const pragma of ["journal_mode = DELETE", "locking_mode = NORMAL"])
+      this.#database.run(`PRAGMA ${pragma}`);
+    this.#database.query("SELECT 1 FROM spooled_batches").get();
     this.#database.close();
   }
 }

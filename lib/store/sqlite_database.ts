@@ -1,4 +1,4 @@
-import { Database } from "bun:sqlite";
+import { Database, type SQLiteError } from "bun:sqlite";
 import { OperationalError } from "../operational_error.ts";
 
 /** How long a write waits for another process that writes the same file. */
@@ -9,6 +9,8 @@ export interface SqliteDatabaseOptions {
   readonly file: string;
   /** Statements that create what is missing; without them the file must exist and is only read. */
   readonly create?: readonly string[];
+  /** Keeps other processes out for as long as it is open. @default {false} */
+  readonly exclusive?: boolean;
 }
 
 /**
@@ -16,12 +18,13 @@ export interface SqliteDatabaseOptions {
  *
  * @throws {OperationalError} when the file cannot be used
  */
-export function openSqliteDatabase({ file, create }: SqliteDatabaseOptions): Database {
+export function openSqliteDatabase({ file, create, exclusive = false }: SqliteDatabaseOptions): Database {
   let database: Database | undefined;
   try {
     // A reader opens for writing too, as it could not share the WAL's index with a server otherwise.
     database = new Database(file, { create: create !== undefined, readwrite: true });
     database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    if (exclusive) database.run("PRAGMA locking_mode = EXCLUSIVE");
     database.run("PRAGMA journal_mode = WAL");
     // What was acknowledged survives a power cut, not only the end of the process.
     database.run("PRAGMA synchronous = FULL");
@@ -29,7 +32,8 @@ export function openSqliteDatabase({ file, create }: SqliteDatabaseOptions): Dat
     return database;
   } catch (error) {
     database?.close();
-    const { message } = error as Error;
-    throw new OperationalError(`Cannot open the database file ${file}: ${message}`, { cause: error });
+    const { code, message } = error as SQLiteError;
+    const reason = code === "SQLITE_BUSY" ? "another program uses it" : message;
+    throw new OperationalError(`Cannot open the database file ${file}: ${reason}`, { cause: error });
   }
 }

@@ -9,10 +9,23 @@ export class ConnectionError extends Error {
   readonly code = "connection";
 }
 
+/** How a connection is encrypted; contents of PEM files. */
+export interface TlsOptions {
+  /** Authorities that the server's certificate must come from. @default {those of the system} */
+  readonly ca?: string | undefined;
+  /** Certificate and key to show to the server. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** Name that the server's certificate must bear. @default {the host} */
+  readonly serverName?: string | undefined;
+}
+
 /** Options of {@linkcode connect}. */
 export interface ConnectOptions {
   readonly host: string;
   readonly port: number;
+  /** Encrypts the connection. @default {a plain one} */
+  readonly tls?: TlsOptions | undefined;
   /** Cuts the connection, at whatever point it is. */
   readonly signal?: AbortSignal | undefined;
   /** Longest time to get a connection. @default {5000} */
@@ -35,7 +48,7 @@ interface Waiting {
  * @throws {ConnectionError} when there is no connection in time
  */
 export async function connect(options: ConnectOptions): Promise<ClientConnection> {
-  const { host, port, connectTimeoutMs = 5000, signal } = options;
+  const { host, port, tls, connectTimeoutMs = 5000, signal } = options;
   const connection = new ClientConnection(options);
   const deadline = Promise.withResolvers<never>();
   const giveUp = (reason: string) => () => deadline.reject(new ConnectionError(reason));
@@ -48,12 +61,14 @@ export async function connect(options: ConnectOptions): Promise<ClientConnection
     port,
     allowHalfOpen: true,
     socket: connection.handlers,
+    ...(tls ? { tls: completeTls(tls) } : {}),
   });
   try {
-    await Promise.race([connecting, deadline.promise]);
+    await Promise.race([connecting.then(() => connection.ready), deadline.promise]);
     return connection;
   } catch (error) {
     // A connection that comes too late is not left open; one that fails has said so already.
+    connection[Symbol.dispose]();
     void connecting.then((socket) => socket.terminate()).catch(() => {});
     if (error instanceof ConnectionError) throw error;
     throw new ConnectionError(`cannot be reached: ${describeNetworkError(error)}`, {
@@ -65,10 +80,18 @@ export async function connect(options: ConnectOptions): Promise<ClientConnection
   }
 }
 
+/** Bun tells an option that is undefined from one that is absent, and takes no option at all for no TLS. */
+function completeTls(tls: TlsOptions): Bun.TLSOptions {
+  const given = Object.entries(tls).filter(([, value]) => value !== undefined);
+  return { rejectUnauthorized: true, ...Object.fromEntries(given) };
+}
+
 /** The client's side of one connection: messages out, answers in, in the same order. */
 export class ClientConnection implements Disposable {
   /** What the socket calls. */
   readonly handlers: Bun.SocketHandler<undefined>;
+  /** Resolves once messages can be sent: with TLS, when the server is known to be the right one. */
+  readonly ready: Promise<void>;
   readonly #sendTimeoutMs: number;
   readonly #replyTimeoutMs: number;
   readonly #signal: AbortSignal | undefined;
@@ -79,13 +102,24 @@ export class ClientConnection implements Disposable {
   /** Messages without an answer, the oldest first. */
   #waiting: Waiting[] = [];
   #failure: ConnectionError | undefined;
+  readonly #whenFailed: (error: ConnectionError) => void;
 
-  constructor({ sendTimeoutMs = 10_000, replyTimeoutMs = 15_000, signal }: ConnectOptions) {
+  constructor({ sendTimeoutMs = 10_000, replyTimeoutMs = 15_000, tls, signal }: ConnectOptions) {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.ready = promise;
+    promise.catch(() => {}); // it is awaited by connect() only if there is a connection at all
+    this.#whenFailed = reject;
     this.#sendTimeoutMs = sendTimeoutMs;
     this.#replyTimeoutMs = replyTimeoutMs;
     this.#signal = signal;
     this.handlers = {
-      open: (socket) => this.#open(socket),
+      open: (socket) => {
+        this.#open(socket);
+        if (!tls) resolve();
+      },
+      // Bun closes a connection that is not authorised by itself.
+      handshake: (_, isAuthorized, error) =>
+        isAuthorized ? resolve() : this.#fail(`cannot be trusted: ${error?.message ?? "no reason is known"}`),
       data: (_, piece) => this.#read(piece),
       drain: () => this.#writeOn(),
       end: () => this.#end(),
@@ -185,6 +219,7 @@ export class ClientConnection implements Disposable {
   #fail(reason: string): void {
     if (this.#failure) return;
     this.#failure = new ConnectionError(reason);
+    this.#whenFailed(this.#failure);
     this.#signal?.removeEventListener("abort", this.#stop);
     for (const { reject, timer } of this.#waiting.splice(0)) {
       clearTimeout(timer);

@@ -87,7 +87,7 @@ describe("the dashboard in a browser", () => {
   testWithRedis(
     "goes from empty to the first block, tells that a store is away, and recovers, without a reload",
     async () => {
-      await using redis = await startRedis({ append: true });
+      await using redis = await startRedis({ flags: ["--appendonly", "yes"] });
       await using statistics = new RedisStore({ host: redis.host, port: redis.port, db: 0 });
       await using pages = openSqliteStore({ file: ":memory:" });
       await using stats = start(pages, statistics);

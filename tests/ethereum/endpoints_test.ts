@@ -1,81 +1,120 @@
 import { describe, expect, test } from "bun:test";
-import { Endpoints } from "../../lib/ethereum/endpoints.ts";
-import { RpcError } from "../../lib/ethereum/rpc.ts";
+import { benchedMs, Endpoints, type Endpoint } from "../../lib/ethereum/endpoints.ts";
+import { RpcError } from "../../lib/ethereum/rpc_answer.ts";
 import { createRecordingLog } from "../support/recording_log.ts";
-import { until } from "../support/until.ts";
 
-const URLS = ["http://first/secret", "http://second:8545/?key=secret", "http://third"];
-const running = new AbortController().signal;
+const URLS = ["http://first/secret", "http://user:secret@second:8545/?key=secret", "http://third"];
+const signal = new AbortController().signal;
 
-/** Answers with the URL, unless it is broken. */
-function answerUnless(broken: ReadonlySet<string>, asked: string[] = []) {
-  return async (url: string) => {
-    asked.push(url);
-    if (broken.has(url)) throw new RpcError("http", "answered HTTP 500");
-    return url;
-  };
+function createEndpoints(urls: readonly string[] = URLS, chainId?: bigint) {
+  const log = createRecordingLog();
+  let silences = 0;
+  const endpoints = new Endpoints({ urls, chainId, log, onSilence: () => silences++ });
+  const fail = (endpoint: Endpoint, error = new RpcError("http", "answered HTTP 500")) =>
+    endpoints.use(endpoint, { ask: () => Promise.reject(error), signal });
+  return { endpoints, log, fail, all: endpoints.polled, silences: () => silences };
 }
 
 describe("Endpoints", () => {
-  test("ask() goes on to the next endpoint, and stays with the one that answered", async () => {
-    const endpoints = new Endpoints({ urls: URLS, log: createRecordingLog() });
-    const asked: string[] = [];
-    const broken = new Set(URLS.slice(0, 1));
-    const answers = [
-      await endpoints.ask(answerUnless(broken, asked), { signal: running }),
-      await endpoints.ask(answerUnless(broken, asked), { signal: running }),
-    ];
-    expect({ answers, asked }).toEqual({
-      answers: [URLS[1], URLS[1]],
-      asked: [URLS[0], URLS[1], URLS[1]] as string[],
-    });
+  test("use() resolves to the answer, or to nothing and benches", async () => {
+    const { endpoints, fail, all } = createEndpoints();
+    const [first, second] = all as [Endpoint, Endpoint];
+    expect(await endpoints.use(first, { ask: async () => 5, signal })).toBe(5);
+    expect(await fail(second)).toBeUndefined();
+    expect([benchedMs(first), benchedMs(second) > 0]).toEqual([0, true]);
   });
 
-  test("ask() resolves to nothing when none answers, and leaves all alone for a while", async () => {
-    const endpoints = new Endpoints({ urls: URLS, log: createRecordingLog() });
-    const asked: string[] = [];
-    const request = answerUnless(new Set(URLS), asked);
-    expect(endpoints.waitMs).toBe(0);
-    expect(await endpoints.ask(request, { signal: running })).toBeUndefined();
-    expect(endpoints.waitMs).toBeGreaterThan(0);
-    expect(await endpoints.ask(request, { signal: running })).toBeUndefined();
-    expect(asked).toEqual(URLS);
+  test("noteSuccess() puts the endpoint that answered first", () => {
+    const { endpoints, all } = createEndpoints();
+    endpoints.noteSuccess(all[1] as Endpoint);
+    expect(endpoints.polled.map(({ url }) => url)).toEqual([URLS[1], URLS[0], URLS[2]] as string[]);
   });
 
-  test("ask() warns once of what repeats itself, by the host alone, and says when it is over", async () => {
-    const log = createRecordingLog();
-    const endpoints = new Endpoints({ urls: URLS.slice(1, 2), log });
-    const asked: string[] = [];
-    await until(async () => {
-      await endpoints.ask(answerUnless(new Set(URLS), asked), { signal: running });
-      return asked.length === 3;
-    });
-    await until(() => endpoints.ask(answerUnless(new Set()), { signal: running }));
+  test("use() benches for longer each time, and for as long as it is asked to", async () => {
+    const { fail, all } = createEndpoints();
+    const [first, second] = all as [Endpoint, Endpoint];
+    const benches: number[] = [];
+    for (let time = 0; time < 12; time++) {
+      await fail(first);
+      benches.push(benchedMs(first));
+    }
+    expect(benches[0]).toBeLessThanOrEqual(100);
+    expect(benches.at(-1)).toBeGreaterThan(14_000);
+    expect(Math.max(...benches)).toBeLessThanOrEqual(30_000);
+    await fail(second, new RpcError("rate-limited", "answered HTTP 429", { retryAfterMs: 3_600_000 }));
+    expect(benchedMs(second)).toBeGreaterThan(3_500_000);
+  });
+
+  test("use() warns once of what repeats itself, by the host alone, and says when it is over", async () => {
+    const { endpoints, log, fail, all } = createEndpoints(URLS.slice(1, 2));
+    const [endpoint] = all as [Endpoint];
+    const error = new RpcError("refused", "answered error -32000: no project secret");
+    for (let time = 0; time < 3; time++) await fail(endpoint, error);
+    endpoints.noteSuccess(endpoint);
     expect(log.lines.filter((line) => !line.startsWith("debug"))).toEqual([
-      "warn The endpoint second:8545 answered HTTP 500",
+      "warn The endpoint second:8545 answered error -32000: no project …",
+      "error No endpoint answers; asking it again and again",
       "info The endpoint second:8545 answers again after 3 failures",
     ]);
     expect(log.lines.join("\n")).not.toContain("secret");
   });
 
-  test("ask() lets a defect of the program through", async () => {
-    const endpoints = new Endpoints({ urls: URLS, log: createRecordingLog() });
-    const asking = endpoints.ask(() => Promise.reject(new TypeError("a defect")), { signal: running });
-    expect(asking).rejects.toThrow("a defect");
+  test("use() tells of silence once all have failed, and again after one has told a head", async () => {
+    const { endpoints, fail, all, silences } = createEndpoints();
+    for (const endpoint of [...all, ...all]) await fail(endpoint);
+    expect(silences()).toBe(1);
+    endpoints.noteHead(all[0] as Endpoint, 1n);
+    await fail(all[0] as Endpoint);
+    expect(silences()).toBe(2);
   });
 
-  test("ask() says nothing of what fails because it is stopped", async () => {
-    const log = createRecordingLog();
-    const stop = new AbortController();
-    const endpoints = new Endpoints({ urls: URLS, log });
-    const asking = endpoints.ask(
-      () => {
-        stop.abort();
-        return Promise.reject(new RpcError("unreachable", "cannot be reached"));
-      },
-      { signal: stop.signal },
+  test("use() lets a defect of the program through, and says nothing of what is stopped", async () => {
+    const { endpoints, log, all } = createEndpoints();
+    const [endpoint] = all as [Endpoint];
+    const defect = endpoints.use(endpoint, { ask: () => Promise.reject(new TypeError("a defect")), signal });
+    await expect(defect).rejects.toThrow("a defect");
+    const ask = () => Promise.reject(new RpcError("unreachable", "cannot be reached"));
+    await endpoints.use(endpoint, { ask, signal: AbortSignal.abort() });
+    expect(log.lines).toEqual([]);
+  });
+
+  test("noteHead() refuses what is more than 3 blocks behind a healthy endpoint", async () => {
+    const { endpoints, fail, all } = createEndpoints();
+    const [first, second] = all as [Endpoint, Endpoint];
+    endpoints.noteHead(first, 100n);
+    endpoints.noteHead(second, 97n);
+    expect(() => endpoints.noteHead(second, 96n)).toThrow("lags more than 3 blocks behind the others");
+    await fail(first);
+    endpoints.noteHead(second, 96n);
+    expect(second.head).toBe(96n);
+  });
+
+  test("noteHead() lets the only endpoint go backwards", () => {
+    const { endpoints, all } = createEndpoints(["http://only"]);
+    endpoints.noteHead(all[0] as Endpoint, 100n);
+    endpoints.noteHead(all[0] as Endpoint, 5n);
+    expect(all[0]?.head).toBe(5n);
+  });
+
+  test("checkChain() asks each once, and refuses one that disagrees with the first", async () => {
+    const { endpoints, all } = createEndpoints();
+    const [first, second] = all as [Endpoint, Endpoint];
+    let asked = 0;
+    const answer = (chainId: bigint) => async () => {
+      asked++;
+      return chainId;
+    };
+    await endpoints.checkChain(first, answer(1n));
+    await endpoints.checkChain(first, answer(1n));
+    await expect(endpoints.checkChain(second, answer(5n))).rejects.toThrow(
+      "is refused: it is on chain 5 instead of 1",
     );
-    expect(await asking).toBeUndefined();
-    expect(log.complaints).toEqual([]);
+    expect(asked).toBe(2);
+  });
+
+  test("checkChain() refuses what is not on the chain that was asked for", async () => {
+    const { endpoints, all } = createEndpoints(URLS, 11_155_111n);
+    const checking = endpoints.checkChain(all[0] as Endpoint, async () => 1n);
+    await expect(checking).rejects.toThrow("is refused: it is on chain 1 instead of 11155111");
   });
 });

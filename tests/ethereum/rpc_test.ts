@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { callRpc, quantity, RpcError } from "../../lib/ethereum/rpc.ts";
+import { callRpc } from "../../lib/ethereum/rpc.ts";
+import { blockNumberMethod, RpcError } from "../../lib/ethereum/rpc_answer.ts";
 import { BAD_ANSWERS, block, body, result, silence, startFakeNode } from "../support/fake_node.ts";
 
 function askBlockNumber(url: string, signal?: AbortSignal): Promise<bigint> {
-  return callRpc(url, { method: "eth_blockNumber", result: quantity, timeoutMs: 300, signal });
+  return callRpc(url, { ...blockNumberMethod, timeoutMs: 300, signal });
 }
 
 async function failureOf(promise: Promise<unknown>): Promise<RpcError> {

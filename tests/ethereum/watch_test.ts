@@ -1,20 +1,22 @@
 import { describe, expect, test } from "bun:test";
-import { readHead, watchHead } from "../../lib/ethereum/watch.ts";
+import { readHead, watchHeads, type SeenHead } from "../../lib/ethereum/watch.ts";
 import { block, body, startFakeNode, type Answer } from "../support/fake_node.ts";
 import { createRecordingLog } from "../support/recording_log.ts";
+import { within } from "../support/until.ts";
 
 const SETTINGS = { intervalMs: 1, rpcTimeoutMs: 300 };
 
-/** Watches a node until it has yielded so many heads. */
+/** Watches a node until it has told so many heads. */
 async function watch(answers: readonly Answer[], count: number) {
   await using node = startFakeNode(...answers);
   const log = createRecordingLog();
   const stop = new AbortController();
   const heads: bigint[] = [];
-  for await (const head of watchHead({ ...SETTINGS, urls: [node.url], log, signal: stop.signal })) {
-    heads.push(head);
+  const onHead = ({ number }: SeenHead) => {
+    heads.push(number);
     if (heads.length === count) stop.abort();
-  }
+  };
+  await within(watchHeads({ ...SETTINGS, urls: [node.url], onHead, log, signal: stop.signal }));
   return { heads, log, host: new URL(node.url).host };
 }
 
@@ -22,8 +24,8 @@ function blocks(...numbers: readonly number[]): Answer[] {
   return numbers.map((number) => block(number));
 }
 
-describe("watchHead()", () => {
-  test("yields the first number at once and then each new one, block 0 included", async () => {
+describe("watchHeads()", () => {
+  test("tells the first number at once and then each new one, block 0 included", async () => {
     expect((await watch(blocks(0, 0, 1, 1, 1, 4, 5), 4)).heads).toEqual([0n, 1n, 4n, 5n]);
   });
 
@@ -50,12 +52,13 @@ describe("watchHead()", () => {
   test("ends while it waits", async () => {
     await using node = startFakeNode(block(1));
     const stop = new AbortController();
+    const seen = Promise.withResolvers<bigint>();
     const options = { intervalMs: 3_600_000, rpcTimeoutMs: 300, log: createRecordingLog() };
-    const heads = watchHead({ ...options, urls: [node.url], signal: stop.signal });
-    expect(await heads.next()).toEqual({ done: false, value: 1n });
-    const ending = heads.next();
+    const onHead = ({ number }: SeenHead) => seen.resolve(number);
+    const watching = watchHeads({ ...options, onHead, urls: [node.url], signal: stop.signal });
+    expect(await seen.promise).toBe(1n);
     stop.abort();
-    expect(await ending).toEqual({ done: true, value: undefined });
+    await within(watching);
   });
 
   test("never has two polls under way", async () => {
@@ -77,7 +80,7 @@ describe("readHead()", () => {
   test("asks once, and resolves to nothing when nobody answers", async () => {
     await using node = startFakeNode(block(42), body("oops", { status: 500 }));
     const options = {
-      rpcTimeoutMs: 300,
+      ...SETTINGS,
       urls: [node.url],
       log: createRecordingLog(),
       signal: new AbortController().signal,

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, test as everywhere } from "bun:test";
 import type { Batch, PageStore, Receipt, StatsStore, Store } from "../../lib/store/store.ts";
 
 /** A store to test, empty at first; disposing it removes what it stands on. */
@@ -14,11 +14,15 @@ export interface Backend {
   readonly stats?: () => Promise<Opened<StatsStore>>;
 }
 
-/** Defines the tests that every backend passes. */
-export function describeStore(name: string, { pages, stats }: Backend): void {
+/** Defines the tests that every backend passes, with the `test` that its services are there for. */
+export function describeStore(
+  name: string,
+  { pages, stats }: Backend,
+  { test = everywhere }: { readonly test?: typeof everywhere } = {},
+): void {
   if (!pages && !stats) throw new TypeError(`Cannot test ${name} as it stores nothing`);
-  if (pages) describe(`${name}, as a store of pages`, () => describePages(pages));
-  if (stats) describe(`${name}, as a store of statistics`, () => describeStats(stats));
+  if (pages) describe(`${name}, as a store of pages`, () => describePages(pages, test));
+  if (stats) describe(`${name}, as a store of statistics`, () => describeStats(stats, test));
 }
 
 function hashOf(payload: string): string {
@@ -37,7 +41,7 @@ function numbered(count: number, options?: Parameters<typeof receipt>[1]): Recei
   return Array.from({ length: count }, (_, number) => receipt(`page ${number}`, options));
 }
 
-function describePages(open: () => Promise<Opened<PageStore>>): void {
+function describePages(open: () => Promise<Opened<PageStore>>, test: typeof everywhere): void {
   const PAYLOADS = [
     ["markup", '<!doctype html>\n<html class="no-js" lang="">\n</html>'],
     ["quotes and backslashes", `'";--\\n\\0 \\' %s $1 ?`],
@@ -114,7 +118,7 @@ function describePages(open: () => Promise<Opened<PageStore>>): void {
   });
 }
 
-function describeStats(open: () => Promise<Opened<StatsStore>>): void {
+function describeStats(open: () => Promise<Opened<StatsStore>>, test: typeof everywhere): void {
   test("lists nothing at first", async () => {
     await using opened = await open();
     expect([await opened.store.listHashes({ limit: 100 }), await opened.store.listClients()]).toEqual([

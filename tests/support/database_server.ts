@@ -30,8 +30,14 @@ export const BINARIES = {
   redis: Bun.which("redis-server", { PATH }),
 };
 
+/** What a database server is started with. */
+export interface DatabaseServerOptions {
+  /** More flags for its command line. @default {[]} */
+  readonly flags?: readonly string[];
+}
+
 /** Starts a MariaDB or MySQL with an empty data folder, at its durable default. */
-export async function startMysql(): Promise<DatabaseServer> {
+export async function startMysql({ flags = [] }: DatabaseServerOptions = {}): Promise<DatabaseServer> {
   const binary = BINARIES.mysql ?? "mysqld";
   const folder = mkdtempSync(join(tmpdir(), "eth-mysql-"));
   const asRoot = process.getuid?.() === 0 ? ["--user=root"] : [];
@@ -57,6 +63,7 @@ export async function startMysql(): Promise<DatabaseServer> {
       "--bind-address=127.0.0.1",
       `--socket=${folder}/s`,
       "--skip-log-bin",
+      ...flags,
     ],
     ping: async (port) => {
       const connection = await createConnection({
@@ -70,20 +77,29 @@ export async function startMysql(): Promise<DatabaseServer> {
   });
 }
 
-/** Starts a Redis that keeps nothing when it ends, or appends all it takes to a file. */
-export function startRedis({ append = false } = {}): Promise<DatabaseServer> {
+/** Starts a Redis that keeps nothing when it ends; with the flag `--appendonly yes` it keeps all it takes. */
+export function startRedis({ flags: more = [] }: DatabaseServerOptions = {}): Promise<DatabaseServer> {
   const folder = mkdtempSync(join(tmpdir(), "eth-redis-"));
   return createServer(folder, {
     command: (port) => {
-      const options = { port, bind: "127.0.0.1", dir: folder, save: "", appendonly: append ? "yes" : "no" };
+      const options = {
+        port,
+        bind: "127.0.0.1",
+        dir: folder,
+        save: "",
+        appendfsync: "always",
+      };
       const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`]);
-      return [BINARIES.redis ?? "redis-server", ...flags];
+      return [BINARIES.redis ?? "redis-server", ...flags, ...more];
     },
     ping: async (port) => {
       const redis = new Redis({ port, lazyConnect: true, retryStrategy: () => null, commandTimeout: 1000 });
       redis.on("error", () => {}); // which ping() rejects with too
       try {
         await redis.ping();
+      } catch (error) {
+        // One that asks for a password answers too.
+        if (!String(error).includes("NOAUTH")) throw error;
       } finally {
         redis.disconnect();
       }
@@ -129,7 +145,8 @@ async function createServer(folder: string, { command, ping }: Program): Promise
   return server;
 }
 
-function takeFreePort(): number {
+/** Finds a port that nothing listens on. */
+export function takeFreePort(): number {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const { port } = listener;
   listener.stop(true);

@@ -8,6 +8,8 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Gives it a process group of its own, as a terminal does. @default {false} */
   readonly detached?: boolean;
+  /** Takes each piece of stderr as it comes. */
+  readonly onStderr?: (text: string) => void;
 }
 
 /** How a program ended. */
@@ -40,7 +42,8 @@ export class Program implements AsyncDisposable {
   #stderr = "";
   #hasEnded = false;
 
-  constructor(command: readonly string[], { cwd = ROOT, env = {}, detached = false }: ProgramOptions) {
+  constructor(command: readonly string[], options: ProgramOptions) {
+    const { cwd = ROOT, env = {}, detached = false, onStderr } = options;
     this.#process = Bun.spawn([...command], {
       cwd,
       env: { ...cleanEnvironment(), ...env },
@@ -49,7 +52,10 @@ export class Program implements AsyncDisposable {
     });
     const reading = Promise.all([
       this.#read(this.#process.stdout, (text) => (this.#stdout += text)),
-      this.#read(this.#process.stderr, (text) => (this.#stderr += text)),
+      this.#read(this.#process.stderr, (text) => {
+        this.#stderr += text;
+        onStderr?.(text);
+      }),
     ]);
     this.#end = Promise.all([this.#process.exited, reading]).then(([status]) => {
       this.#hasEnded = true;

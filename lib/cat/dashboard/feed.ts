@@ -1,5 +1,5 @@
 import type { Live } from "./live.ts";
-import { renderFragments } from "./page.ts";
+import { renderFragments } from "./parts.ts";
 
 /** Viewers at a time; more are asked to come back. */
 const MAX_VIEWERS = 10_000;
