@@ -5,7 +5,7 @@ import { Stores } from "../../../lib/cat/stores.ts";
 import { readCommandLine } from "../../../lib/cli.ts";
 import { createLog } from "../../../lib/log.ts";
 import { statsFlags } from "../../../lib/settings.ts";
-import { openReaders } from "../../../lib/store/open.ts";
+import { openDatabaseReaders } from "../../../lib/store/databases.ts";
 import { VERSION } from "../../../lib/version.ts";
 import { cutEvents } from "./cut_events.ts";
 import { readReport, renderReport } from "./report.ts";
@@ -34,7 +34,7 @@ async function open() {
   if (request.kind !== "run") throw new Error(`Cannot answer a request for ${request.kind}`);
   const { settings } = request;
   const log = createLog({ format: "json", verbose: settings.verbose });
-  const readers = await openReaders(settings);
+  const readers = openDatabaseReaders(settings);
   const live = new Live({ stores: new Stores({ ...readers, log }) });
   const app = createCat({ ...readers, log, live, auth: settings.auth });
   const { fetch } = app;
