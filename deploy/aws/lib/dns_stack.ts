@@ -36,7 +36,12 @@ export class DnsStack extends Stack {
       hostedZoneId: domain.hostedZoneId,
       zoneName: domain.name,
     });
-    const target = route53.RecordTarget.fromAlias(new CloudFrontTarget(distribution));
+    const target = route53.RecordTarget.fromAlias({
+      bind: () => ({
+        dnsName: distribution.distributionDomainName,
+        hostedZoneId: CloudFrontTarget.getHostedZoneId(this),
+      }),
+    });
     new route53.ARecord(this, "Stats", { zone, recordName: domain.stats, target });
     new route53.AaaaRecord(this, "StatsIpv6", { zone, recordName: domain.stats, target });
 

@@ -58,7 +58,7 @@ export function createFleet(app: App, { settings, discardData = false }: FleetOp
       serverHost: servers.host,
       distribution: stats.distribution,
     });
-    client.addDependency(dns);
+    client.addStackDependency(dns);
   }
   new CfnOutput(servers, "Address", { value: servers.host });
   new CfnOutput(servers, "BeanstalkEnvironment", { value: servers.environmentName });

@@ -2,6 +2,7 @@ import { RemovalPolicy, Stack, type StackProps } from "aws-cdk-lib";
 import * as ec2 from "aws-cdk-lib/aws-ec2";
 import * as logs from "aws-cdk-lib/aws-logs";
 import type { Construct } from "constructs";
+import { acknowledge } from "./acknowledge.ts";
 import { SERVER_PORT, type Settings } from "./settings.ts";
 
 const HTTPS = 443;
@@ -94,6 +95,9 @@ export class NetworkStack extends Stack {
     }
     if (openTo === "internet") {
       loadBalancer.addIngressRule(ec2.Peer.anyIpv4(), ec2.Port.tcp(SERVER_PORT), "pages of everybody");
+      acknowledge(loadBalancer, {
+        EC23: "The operator has opened the servers to clients everywhere, on their one port; the servers limit what each of them may do",
+      });
       client.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.tcp(SERVER_PORT), "pages, to older servers too");
     } else {
       allow(client, { to: loadBalancer, port: SERVER_PORT, what: "pages" });
