@@ -1,5 +1,5 @@
 /** The load of the ingest benchmark, as a process of its own so that its work is not the server's: see ingest.ts. */
-import { renderBlockPage } from "../lib/ethereum/page.ts";
+import { renderBlockPage } from "../lib/block_page.ts";
 
 /** What the load is told, as JSON in its one argument. */
 export interface Load {

@@ -3,6 +3,8 @@ import { deliverAll, DeliveryError, type DeliveryOptions } from "./delivery.ts";
 import { MAINNET_URLS } from "./ethereum/mainnet.ts";
 import { readHead, watchHeads } from "./ethereum/watch.ts";
 import type { Log } from "./log.ts";
+import { createClientMetrics, type ClientMetrics } from "./metrics.ts";
+import { startMonitor, type Monitor } from "./monitor.ts";
 import { OperationalError } from "./operational_error.ts";
 import { Servers, type Lookup } from "./servers.ts";
 import type { ClientSettings } from "./settings.ts";
@@ -28,7 +30,9 @@ const ONCE_ATTEMPTS = 3;
 export async function runClient(options: ClientOptions): Promise<void> {
   const { settings, log, signal } = options;
   await using state = await openState(options);
-  const backlog = createBacklog(options, state?.blockNumber);
+  const metrics = createClientMetrics();
+  await using _monitor = openMonitor(options, metrics);
+  const backlog = createBacklog(options, { after: state?.blockNumber, metrics });
   log.info(`Watching ${[...new Set(settings.rpcUrls.map((url) => new URL(url).host))].join(", ")}`);
   const watching = watchHeads({
     ...settings,
@@ -36,8 +40,10 @@ export async function runClient(options: ClientOptions): Promise<void> {
     after: state?.blockNumber,
     onHead: (head) => {
       log.debug(`Saw block ${head.number} at ${new Date().toISOString()} through ${head.endpoint}`);
+      metrics.observeHead(head.number);
       backlog.add(head);
     },
+    onRpcError: metrics.observeRpcError,
     onSilence: () => {
       if (settings.rpcUrls.join() === MAINNET_URLS.join())
         log.info('Without internet, "bun run demo" shows the whole with a chain of its own');
@@ -45,7 +51,8 @@ export async function runClient(options: ClientOptions): Promise<void> {
     log,
     signal,
   }).finally(() => backlog.close());
-  await Promise.all([watching, deliverAll(backlog, await createDelivery(options, state))]);
+  const delivery = { ...(await createDelivery(options, state)), onOutcome: metrics.observeDelivery };
+  await Promise.all([watching, deliverAll(backlog, delivery)]);
   log.info("Stopped");
 }
 
@@ -60,7 +67,7 @@ export async function runClientOnce(options: ClientOptions): Promise<void> {
   const delivery = await createDelivery(options, state);
   const number = await readHead({ ...settings, urls: settings.rpcUrls, log, signal });
   if (number === undefined) throw new OperationalError("Cannot send the current block: no endpoint tells it");
-  const backlog = createBacklog(options, state?.blockNumber);
+  const backlog = createBacklog(options, { after: state?.blockNumber });
   backlog.add({ number, isNewChain: false });
   if (backlog.isEmpty) log.info(`Block ${number} is delivered already, as the state file says`);
   backlog.close();
@@ -78,13 +85,26 @@ async function openState({ settings, log }: ClientOptions): Promise<StateFile | 
   return settings.state === undefined ? undefined : openStateFile(settings.state, { log });
 }
 
-function createBacklog({ settings, log }: ClientOptions, after: bigint | undefined): Backlog {
+function openMonitor({ settings, log }: ClientOptions, metrics: ClientMetrics): Monitor | null {
+  const { metricsHost: host, metricsPort: port } = settings;
+  if (port === undefined) return null;
+  const check = async () => {
+    if (!metrics.hasHead) throw new Error("no endpoint has told a block yet");
+  };
+  return startMonitor({ host, port, metrics, check, log });
+}
+
+function createBacklog(
+  { settings, log }: ClientOptions,
+  { after, metrics }: { readonly after: bigint | undefined; readonly metrics?: ClientMetrics },
+): Backlog {
   const { emitMissed: isGapless, maxGap = DEFAULT_MAX_GAP } = settings;
   return new Backlog({
     capacity: isGapless ? maxGap + 1 : 1, // the head itself is no gap
     isGapless,
     after,
     onGivenUp: (first, last, total) => {
+      metrics?.observeDrop(Number(last - first) + 1);
       const blocks = first === last ? `block ${first}` : `blocks ${first} to ${last}`;
       const reason = isGapless ? `no more than ${maxGap} may wait` : "there is a newer one";
       log.warn(`Gave up ${blocks} as ${reason} (${total} in all)`);

@@ -1,5 +1,5 @@
 import type { Backlog } from "./backlog.ts";
-import { renderBlockPage } from "./ethereum/page.ts";
+import { renderBlockPage } from "./block_page.ts";
 import { FailureRun } from "./failure_run.ts";
 import type { Log } from "./log.ts";
 import { createBackoff, sleep } from "./retry.ts";
@@ -25,12 +25,18 @@ export interface DeliveryOptions {
   readonly tls?: TlsOptions | undefined;
   /** Called for each block that is delivered, in order: all that were to be delivered before it are, too. */
   readonly onDelivered?: (blockNumber: bigint) => void;
+  /** Told what became of each block that was sent, and of each try to send any that failed. */
+  readonly onOutcome?: (outcome: DeliveryOutcome) => void;
   /** Times in a row that every server may fail. @default {Infinity} */
   readonly maxFailedRounds?: number;
   readonly log: Log;
   /** Ends the delivery. */
   readonly signal: AbortSignal;
 }
+
+/** What became of a try to deliver. */
+export type DeliveryOutcome =
+  { readonly kind: "acknowledged" | "sent"; readonly blockNumber: bigint } | { readonly kind: "failed" };
 
 interface Sent {
   readonly blockNumber: bigint;
@@ -71,6 +77,7 @@ export async function deliverAll(backlog: Backlog, options: DeliveryOptions): Pr
       const session = new Session(route, { ...options, onDelivered });
       const failure = await session.run(backlog);
       if (signal.aborted) return;
+      if (failure) options.onOutcome?.({ kind: "failed" });
       // A name's further addresses stand in for the one that failed, which is worth no warning.
       if (failure && (route.isLast || session.delivered > 0)) failures.report(failure.message);
       else if (failure) log.debug(`${failure.message}; trying its next address`);
@@ -189,7 +196,8 @@ class Session {
   }
 
   #tell({ blockNumber, sentAt }: Sent, verdict: "acknowledged" | "sent"): void {
-    const { log, onDelivered } = this.#options;
+    const { log, onDelivered, onOutcome } = this.#options;
+    onOutcome?.({ kind: verdict, blockNumber });
     const { name } = this.#route.server;
     log.info(
       verdict === "sent"

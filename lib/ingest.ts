@@ -17,6 +17,8 @@ export interface IngestOptions {
   readonly log: Log;
   /** @default {500} */
   readonly maxBatch?: number;
+  /** Told each batch that was written to the store, or failed to be. */
+  readonly onBatch?: ((batch: { readonly messages: number; readonly seconds: number }) => void) | undefined;
 }
 
 interface Waiting {
@@ -37,15 +39,17 @@ export class Ingest {
   readonly #store: Store | undefined;
   readonly #printer: Printer;
   readonly #maxBatch: number;
+  readonly #onBatch: IngestOptions["onBatch"];
   readonly #failures: FailureRun;
   #waiting: Waiting[] = [];
   /** The writing of batches, and that of full batches beside it, while they go on. */
   readonly #lanes: { any?: Promise<void> | undefined; full?: Promise<void> | undefined } = {};
 
-  constructor({ store, printer, log, maxBatch = 500 }: IngestOptions) {
+  constructor({ store, printer, log, maxBatch = 500, onBatch }: IngestOptions) {
     this.#store = store;
     this.#printer = printer;
     this.#maxBatch = maxBatch;
+    this.#onBatch = onBatch;
     this.#failures = new FailureRun(log);
   }
 
@@ -79,8 +83,11 @@ export class Ingest {
   async #write(batch: readonly Waiting[]): Promise<void> {
     const receipts = batch.map(({ receipt }) => receipt);
     const printed = this.#printer.print(receipts);
+    const startedAt = performance.now();
+    const observe = () =>
+      this.#onBatch?.({ messages: batch.length, seconds: (performance.now() - startedAt) / 1000 });
     try {
-      const refusals = await this.#store?.write({ id: crypto.randomUUID(), receipts });
+      const refusals = await this.#store?.write({ id: crypto.randomUUID(), receipts }).finally(observe);
       if (!this.#store && !(await printed))
         throw new Error("they could not be printed and there is no store");
       const reasons = new Map(refusals?.map(({ hash, reason }) => [hash, reason]));

@@ -22,6 +22,14 @@ const rpcUrls = z
     ),
   );
 
+const credentials = z
+  .string()
+  .regex(/^[^:]+:./s, { error: "a user, a colon and a password" })
+  .transform((text) => {
+    const at = text.indexOf(":");
+    return { user: text.slice(0, at), password: text.slice(at + 1) };
+  });
+
 const servers = z
   .string()
   .transform(splitList)
@@ -63,6 +71,23 @@ const sqliteFlag = words({
   default: "eth.db",
   description: "database file of the embedded store",
 });
+
+const metricsFlags = {
+  metricsPort: whole(
+    { min: 0, max: HIGHEST_PORT },
+    {
+      flag: "metrics-port",
+      placeholder: "PORT",
+      description: "HTTP port for /metrics, /healthz and /readyz; 0 takes a free one",
+    },
+  ),
+  metricsHost: words({
+    flag: "metrics-host",
+    placeholder: "HOST",
+    default: "localhost",
+    description: "address to listen on with --metrics-port",
+  }),
+};
 
 /** Flags that say where MySQL and Redis are; they are needed with `--use-mysql` and `--use-redis` only. */
 const databaseFlags = {
@@ -286,6 +311,7 @@ export const clientFlags = {
     flag: "once",
     description: "send the current block, wait for its acknowledgement and exit",
   }),
+  ...metricsFlags,
   ...commonFlags,
 } as const;
 
@@ -388,6 +414,7 @@ export const serverFlags = {
       description: "longest time to finish what has arrived when told to stop",
     },
   ),
+  ...metricsFlags,
   ...commonFlags,
 } as const;
 
@@ -408,6 +435,15 @@ export const statsFlags = {
       description: "HTTP port to listen on; 0 takes a free one",
     },
   ),
+  auth: {
+    flag: "auth",
+    placeholder: "USER:PASSWORD",
+    sharedEnv: "STATS_AUTH",
+    secret: true,
+    defaultText: "all may look",
+    description: "who may look; the environment keeps it out of the list of processes",
+    schema: credentials,
+  },
   sqlite: sqliteFlag,
   ...databaseFlags,
   ...commonFlags,

@@ -1,4 +1,4 @@
-import { index, integer, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { index, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 /** Pages, each once, with the time of first receipt in seconds since the epoch. */
 export const ethereumData = sqliteTable(
@@ -19,6 +19,24 @@ export const ipAddresses = sqliteTable("ip_addresses", {
   messages: integer().notNull(),
 });
 
+/** The last heartbeat of each server. */
+export const servers = sqliteTable(
+  "servers",
+  {
+    host: text().notNull(),
+    port: integer().notNull(),
+    pid: integer().notNull(),
+    version: text().notNull(),
+    startedAt: real("started_at").notNull(),
+    connections: integer().notNull(),
+    received: integer().notNull(),
+    stored: integer().notNull(),
+    spooled: integer().notNull(),
+    beatAt: real("beat_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.host, table.port, table.pid] })],
+);
+
 /** Creates what is missing of the tables above; safe to run at any time, by any number of processes. */
 export const CREATE_TABLES = [
   `CREATE TABLE IF NOT EXISTS ethereum_data (
@@ -28,4 +46,8 @@ export const CREATE_TABLES = [
   `CREATE TABLE IF NOT EXISTS ip_addresses (
     id INTEGER PRIMARY KEY, ip TEXT NOT NULL, messages INTEGER NOT NULL)`,
   `CREATE UNIQUE INDEX IF NOT EXISTS idx_ip ON ip_addresses (ip)`,
+  `CREATE TABLE IF NOT EXISTS servers (
+    host TEXT NOT NULL, port INTEGER NOT NULL, pid INTEGER NOT NULL, version TEXT NOT NULL,
+    started_at REAL NOT NULL, connections INTEGER NOT NULL, received INTEGER NOT NULL, stored INTEGER NOT NULL,
+    spooled INTEGER NOT NULL, beat_at REAL NOT NULL, PRIMARY KEY (host, port, pid)) WITHOUT ROWID`,
 ];

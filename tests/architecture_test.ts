@@ -11,8 +11,10 @@ const SIBLINGS = ["cat", "ethereum", "store", "wire"];
 const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   citty: ["lib/cli.ts"],
   consola: ["lib/log.ts"],
-  zod: ["lib/flags.ts", "lib/settings.ts", "lib/ethereum/"],
+  uplot: ["lib/cat/dashboard/routes.ts"],
+  zod: ["lib/cat/view.ts", "lib/flags.ts", "lib/settings.ts", "lib/ethereum/"],
   hono: ["lib/cat/"],
+  "prom-client": ["lib/metrics.ts"],
   "bun:sqlite": ["lib/store/sqlite_database.ts"],
   "drizzle-orm": ["lib/store/sqlite.ts", "lib/store/spool.ts", "lib/store/mysql", "schema/"],
   mysql2: ["lib/store/mysql.ts"],
@@ -86,7 +88,7 @@ describe("architecture", () => {
   });
 
   test("relative imports name the file in full", () => {
-    const short = imports.filter(({ to }) => to.startsWith(".") && !/\.(ts|json)$/.test(to));
+    const short = imports.filter(({ to }) => to.startsWith(".") && !/\.(ts|json|css|js|svg)$/.test(to));
     expect(short).toEqual([]);
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { runClientOnce } from "../lib/client.ts";
-import { renderBlockPage } from "../lib/ethereum/page.ts";
+import { renderBlockPage } from "../lib/block_page.ts";
 import { BAD_ANSWERS, block, body, result, startFakeNode } from "./support/fake_node.ts";
 import { frame, okFor } from "./support/netstring_client.ts";
 import { startEntry } from "./support/program.ts";

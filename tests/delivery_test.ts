@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Backlog } from "../lib/backlog.ts";
 import { deliverAll, type DeliveryOptions } from "../lib/delivery.ts";
-import { renderBlockPage } from "../lib/ethereum/page.ts";
+import { renderBlockPage } from "../lib/block_page.ts";
 import { Servers } from "../lib/servers.ts";
 import { startAckServer } from "./support/ack_server.ts";
 import { startPeerServer } from "./support/peer_server.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Database } from "bun:sqlite";
-import { renderBlockPage } from "../lib/ethereum/page.ts";
+import { renderBlockPage } from "../lib/block_page.ts";
 import { startAnvil } from "./support/anvil.ts";
 import { connectNetstring, okFor, type NetstringClient } from "./support/netstring_client.ts";
 import { ROOT, startEntry, startProgram, type Program } from "./support/program.ts";

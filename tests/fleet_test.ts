@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { createPool, type Pool } from "mysql2/promise";
 import type { Redis } from "ioredis";
-import { renderBlockPage } from "../lib/ethereum/page.ts";
+import { renderBlockPage } from "../lib/block_page.ts";
 import { sharedMysql, sharedRedis, testWith } from "./services.ts";
 import { connectNetstring, okFor } from "./support/netstring_client.ts";
 import { startEntry } from "./support/program.ts";

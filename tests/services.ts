@@ -10,9 +10,9 @@ export interface Address {
   readonly password: string;
 }
 
-type Kind = "mysql" | "redis";
+type Kind = keyof typeof BINARIES;
 
-const GIVEN: Readonly<Record<Kind, string | undefined>> = {
+const GIVEN: Readonly<Partial<Record<Kind, string | undefined>>> = {
   mysql: process.env["TEST_MYSQL_URL"],
   redis: process.env["TEST_REDIS_URL"],
 };
@@ -24,7 +24,7 @@ let notRun = 0;
 afterAll(async () => {
   await Promise.all(started.splice(0).map((server) => server[Symbol.asyncDispose]()));
   if (notRun === 0) return;
-  const missing = (["mysql", "redis"] as const).filter((kind) => !BINARIES[kind]);
+  const missing = (["mysql", "redis", "chromium"] as const).filter((kind) => !BINARIES[kind]);
   console.error(
     `\n*** ${notRun} tests did NOT run, as ${missing.join(" and ")} is not installed: bun run ci installs it ***\n`,
   );

@@ -1,5 +1,5 @@
 import { describe, expect } from "bun:test";
-import { renderBlockPage } from "../lib/ethereum/page.ts";
+import { renderBlockPage } from "../lib/block_page.ts";
 import { testWith } from "./services.ts";
 import { startMysql, startRedis, takeFreePort, type DatabaseServer } from "./support/database_server.ts";
 import { connectNetstring, okFor } from "./support/netstring_client.ts";

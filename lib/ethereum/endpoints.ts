@@ -1,7 +1,7 @@
 import { FailureRun } from "../failure_run.ts";
 import type { Log } from "../log.ts";
 import { createBackoff, type Backoff } from "../retry.ts";
-import { RpcError } from "./rpc_answer.ts";
+import { RpcError, type RpcErrorCode } from "./rpc_answer.ts";
 
 /** One JSON-RPC endpoint and how it fares. */
 export interface Endpoint {
@@ -30,6 +30,9 @@ export interface EndpointsOptions {
   readonly log: Log;
   /** Called when the last endpoint that answered has failed too. */
   readonly onSilence: () => void;
+  /** Told each time that an endpoint, by its name, gives no usable answer. */
+  readonly onRpcError?:
+    ((error: { readonly endpoint: string; readonly code: RpcErrorCode }) => void) | undefined;
 }
 
 /** Blocks that an endpoint may be behind another one. */
@@ -46,15 +49,17 @@ export class Endpoints {
   readonly sockets: readonly Endpoint[];
   readonly #log: Log;
   readonly #onSilence: () => void;
+  readonly #onRpcError: EndpointsOptions["onRpcError"];
   #chainId: bigint | undefined;
   #isSilent = false;
   /** Those asked over HTTP, the last one that answered first. */
   #polled: readonly Endpoint[];
 
-  constructor({ urls, chainId, log, onSilence }: EndpointsOptions) {
+  constructor({ urls, chainId, log, onSilence, onRpcError }: EndpointsOptions) {
     this.#log = log;
     this.#chainId = chainId;
     this.#onSilence = onSilence;
+    this.#onRpcError = onRpcError;
     const endpoints = urls.map((url) => createEndpoint(url, log));
     this.sockets = endpoints.filter(({ isSocket }) => isSocket);
     this.#polled = endpoints.filter(({ isSocket }) => !isSocket);
@@ -122,7 +127,8 @@ export class Endpoints {
     this.#polled = [endpoint, ...this.#polled.filter((other) => other !== endpoint)];
   }
 
-  #bench(endpoint: Endpoint, { message, retryAfterMs }: RpcError): void {
+  #bench(endpoint: Endpoint, { code, message, retryAfterMs }: RpcError): void {
+    this.#onRpcError?.({ endpoint: endpoint.name, code });
     endpoint.failures.report(`The endpoint ${endpoint.name} ${hideSecrets(message, endpoint.url)}`);
     endpoint.benchedUntilMs = performance.now() + (retryAfterMs ?? endpoint.backoff.next());
     endpoint.isFailing = true;

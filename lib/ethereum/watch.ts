@@ -1,7 +1,7 @@
 import type { Log } from "../log.ts";
 import { sleep } from "../retry.ts";
 import { BlockTime } from "./block_time.ts";
-import { benchedMs, Endpoints, type Endpoint } from "./endpoints.ts";
+import { benchedMs, Endpoints, type Endpoint, type EndpointsOptions } from "./endpoints.ts";
 import { Head } from "./head.ts";
 import { nextOnGrid } from "./poll_grid.ts";
 import { callRpc } from "./rpc.ts";
@@ -34,6 +34,8 @@ export interface WatchOptions {
   readonly onHead: (head: SeenHead) => void;
   /** Called when no endpoint answers any more. */
   readonly onSilence?: () => void;
+  /** Told each time that an endpoint gives no usable answer. */
+  readonly onRpcError?: EndpointsOptions["onRpcError"];
   readonly log: Log;
   /** Ends the watch. */
   readonly signal: AbortSignal;

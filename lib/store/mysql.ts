@@ -63,6 +63,7 @@ const DEADLOCK_ERRORS: readonly string[] = ["ER_LOCK_DEADLOCK"];
  */
 export class MysqlStore implements PageStore {
   readonly name = "MySQL";
+  readonly tally = { stored: 0, duplicates: 0 };
   readonly #pool: Pool;
   readonly #timeoutMs: number;
   readonly #address: string;
@@ -99,6 +100,9 @@ export class MysqlStore implements PageStore {
       for (const hash of await selectKnown(database, [...pages.keys()])) pages.delete(hash);
       const refusals: Refusal[] = [];
       for (const rows of splitRows([...pages.values()])) refusals.push(...(await insert(database, rows)));
+      const stored = pages.size - refusals.length;
+      this.tally.stored += stored;
+      this.tally.duplicates += receipts.length - stored - refusals.length;
       return refusals;
     });
   }

@@ -2,7 +2,7 @@ import type { Log } from "../log.ts";
 import { OperationalError } from "../operational_error.ts";
 import { createBackoff, sleep } from "../retry.ts";
 import type { DatabaseSettings, ServerSettings, StatsSettings } from "../settings.ts";
-import type { PageReader, StatsReader, Store } from "./store.ts";
+import type { PageReader, StatsReader, StatsStore, Store } from "./store.ts";
 
 /** What a server's store is opened with. */
 export interface OpenOptions {
@@ -45,6 +45,7 @@ export async function openStore(options: OpenOptions): Promise<Store | undefined
   const spool = opened.use(openSpool({ file: settings.spool, maxMessages: settings.spoolMaxMessages }));
   const { createMysqlStore, createRedisStore } = await import("./databases.ts");
   const stores: Store[] = [];
+  let beaten: StatsStore | undefined;
   if (settings.useMysql) {
     const mysql = opened.use(createMysqlStore(settings));
     const charset = await waitFor(() => mysql.prepare(), { what: "MySQL", ...options });
@@ -59,9 +60,10 @@ export async function openStore(options: OpenOptions): Promise<Store | undefined
     const redis = opened.use(createRedisStore(settings));
     await waitFor(() => redis.check(), { what: "Redis", ...options });
     stores.push(opened.use(new SpooledStore({ store: redis, spool, log })));
+    beaten = redis;
   }
   const { JoinedStore } = await import("./joined.ts");
-  return new JoinedStore(stores, opened.move());
+  return new JoinedStore(stores, { opened: opened.move(), beaten });
 }
 
 /** Opens what stats are read from: MySQL and Redis when any of their settings is given, else the embedded store. */

@@ -2,7 +2,16 @@ import { isIP } from "node:net";
 import { Redis } from "ioredis";
 import { describeNetworkError } from "../network_error.ts";
 import { formatAddress } from "../printable.ts";
-import type { Batch, ClientRow, HashRow, Refusal, StatsStore } from "./store.ts";
+import {
+  SERVER_EXPIRY_SECONDS,
+  type Batch,
+  type ClientRow,
+  type HashPage,
+  type HashRow,
+  type Refusal,
+  type ServerRow,
+  type StatsStore,
+} from "./store.ts";
 
 /** Options of {@linkcode RedisStore}. */
 export interface RedisOptions {
@@ -20,6 +29,10 @@ export interface RedisOptions {
 const HASHES = "eth:hashes";
 /** Hash: field the sender's address, value how many messages it has sent. */
 const CLIENTS = "eth:ip_addresses";
+/** Set of the keys below. */
+const SERVERS = "eth:servers";
+/** String a server, with its last heartbeat in JSON; it expires when there is none for too long. */
+const SERVER_PREFIX = "eth:server:";
 /** String a batch, there while the batch may have been applied without its server knowing. */
 const BATCH_PREFIX = "eth:batch:";
 
@@ -88,11 +101,39 @@ export class RedisStore implements StatsStore {
     return [];
   }
 
-  async listHashes({ limit }: { readonly limit: number }): Promise<readonly HashRow[]> {
-    const flat = await this.#use((redis) => redis.zrevrange(HASHES, 0, limit - 1, "WITHSCORES"));
-    return flat.flatMap((hash, index) =>
-      index % 2 === 0 ? [{ hash, receivedAtSeconds: Number(flat[index + 1]) }] : [],
-    );
+  async listHashes({ limit, before }: HashPage): Promise<readonly HashRow[]> {
+    return this.#use(async (redis) => {
+      let from = before ? await redis.zcount(HASHES, `(${before.receivedAtSeconds}`, "+inf") : 0;
+      const rows: HashRow[] = [];
+      // Rows of the same time may have to be passed over.
+      for (let isEnd = false; rows.length < limit && !isEnd; from += limit) {
+        const part = toHashRows(await redis.zrevrange(HASHES, from, from + limit - 1, "WITHSCORES"));
+        rows.push(...part.filter((row) => !before || isAfter(row, before)));
+        isEnd = part.length < limit;
+      }
+      return rows.slice(0, limit);
+    });
+  }
+
+  async beat(server: ServerRow): Promise<void> {
+    const key = `${SERVER_PREFIX}${server.host}:${server.port}:${server.pid}`;
+    await this.#use(async (redis) => {
+      await redis.set(key, JSON.stringify(server), "EX", SERVER_EXPIRY_SECONDS);
+      await redis.sadd(SERVERS, key);
+    });
+  }
+
+  async listServers(): Promise<readonly ServerRow[]> {
+    return this.#use(async (redis) => {
+      const keys = await redis.smembers(SERVERS);
+      if (keys.length === 0) return [];
+      const values = await redis.mget(keys);
+      const expired = keys.filter((_, index) => values[index] === null);
+      if (expired.length > 0) await redis.srem(SERVERS, ...expired);
+      return values
+        .flatMap((value) => (value === null ? [] : [JSON.parse(value) as ServerRow]))
+        .toSorted((a, b) => a.host.localeCompare(b.host) || a.port - b.port || a.pid - b.pid);
+    });
   }
 
   async listClients(): Promise<readonly ClientRow[]> {
@@ -130,4 +171,16 @@ export class RedisStore implements StatsStore {
     if (!isDisconnected) return error.message;
     return this.#lastError ? describeNetworkError(this.#lastError) : "the connection was lost";
   }
+}
+
+function toHashRows(flat: readonly string[]): readonly HashRow[] {
+  return flat.flatMap((hash, index) =>
+    index % 2 === 0 ? [{ hash, receivedAtSeconds: Number(flat[index + 1]) }] : [],
+  );
+}
+
+/** Whether a row comes strictly after another in the list's order. */
+function isAfter(row: HashRow, other: HashRow): boolean {
+  const seconds = row.receivedAtSeconds - other.receivedAtSeconds;
+  return seconds < 0 || (seconds === 0 && row.hash < other.hash);
 }

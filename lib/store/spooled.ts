@@ -1,7 +1,7 @@
 import type { Log } from "../log.ts";
 import { createBackoff, sleep } from "../retry.ts";
 import type { Spool, SpooledBatch } from "./spool.ts";
-import type { Batch, Refusal, Store } from "./store.ts";
+import type { Batch, Refusal, Store, StoreTally } from "./store.ts";
 
 /** Options of {@linkcode SpooledStore}. */
 export interface SpooledStoreOptions {
@@ -43,6 +43,11 @@ export class SpooledStore implements Store {
   /** Number of messages that wait for the store. */
   get spooled(): number {
     return this.#spool.countMessages(this.name);
+  }
+
+  /** What the store has done, and what waits for it. */
+  get tally(): Partial<StoreTally> {
+    return { ...this.#store.tally, spooled: this.spooled };
   }
 
   /** Whether the store could not be written when last tried. */

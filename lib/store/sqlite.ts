@@ -1,9 +1,19 @@
 import type { Database } from "bun:sqlite";
-import { asc, desc, inArray, sql } from "drizzle-orm";
+import { asc, count, desc, getTableColumns, gte, inArray, lt, max, sql } from "drizzle-orm";
 import { drizzle, type BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
-import { CREATE_TABLES, ethereumData, ipAddresses } from "../../schema/sqlite.ts";
+import { CREATE_TABLES, ethereumData, ipAddresses, servers } from "../../schema/sqlite.ts";
 import { openSqliteDatabase } from "./sqlite_database.ts";
-import type { Batch, ClientRow, HashRow, PageStore, Refusal, StatsStore } from "./store.ts";
+import {
+  SERVER_EXPIRY_SECONDS,
+  type Batch,
+  type ClientRow,
+  type HashPage,
+  type HashRow,
+  type PageStore,
+  type Refusal,
+  type ServerRow,
+  type StatsStore,
+} from "./store.ts";
 
 /** Options of {@linkcode openSqliteStore}. */
 export interface SqliteOptions {
@@ -24,6 +34,7 @@ export function openSqliteStore({ file, write = true }: SqliteOptions): SqliteSt
 /** Pages and statistics in one SQLite file. */
 export class SqliteStore implements PageStore, StatsStore {
   readonly name = "SQLite";
+  readonly tally = { stored: 0, duplicates: 0, spooled: 0 };
   readonly #database: Database;
   readonly #drizzle;
   #writes: ReturnType<typeof prepareWrites> | undefined;
@@ -36,26 +47,31 @@ export class SqliteStore implements PageStore, StatsStore {
   /** Whether the file holds the store's tables. */
   get hasTables(): boolean {
     const tables = this.#database.query(
-      "SELECT name FROM sqlite_master WHERE name IN ('ethereum_data', 'ip_addresses')",
+      "SELECT name FROM sqlite_master WHERE name IN ('ethereum_data', 'ip_addresses', 'servers')",
     );
-    return tables.all().length === 2;
+    return tables.all().length === 3;
   }
 
   /** Writes a batch in one transaction: all of it is stored and counted, or nothing is. */
   async write({ receipts }: Batch): Promise<readonly Refusal[]> {
     // Not sooner: a reader may meet a file whose tables are about to be created.
-    const { insertPage, countMessages } = (this.#writes ??= prepareWrites(this.#drizzle));
+    const { insertPage, countMessages, lastId } = (this.#writes ??= prepareWrites(this.#drizzle));
     const messagesByIp = new Map<string, number>();
-    this.#drizzle.transaction(
+    const stored = this.#drizzle.transaction(
       () => {
+        // Ids are given in sequence, and nobody else writes meanwhile.
+        const idBefore = lastId.get()?.id ?? 0;
         for (const { hash, payload, receivedAtSeconds, ip } of receipts) {
           insertPage.run({ hash, payload, receivedAtSeconds });
           messagesByIp.set(ip, (messagesByIp.get(ip) ?? 0) + 1);
         }
         for (const [ip, messages] of messagesByIp) countMessages.run({ ip, messages });
+        return (lastId.get()?.id ?? 0) - idBefore;
       },
       { behavior: "immediate" },
     );
+    this.tally.stored += stored;
+    this.tally.duplicates += receipts.length - stored;
     return [];
   }
 
@@ -69,11 +85,20 @@ export class SqliteStore implements PageStore, StatsStore {
     return new Map(rows.map((row) => [row.hash, row.payload]));
   }
 
-  async listHashes({ limit }: { readonly limit: number }): Promise<readonly HashRow[]> {
+  async countPages(): Promise<number> {
+    return this.#drizzle.select({ pages: count() }).from(ethereumData).get()?.pages ?? 0;
+  }
+
+  async check(): Promise<void> {
+    this.#database.query("SELECT id FROM ethereum_data LIMIT 1").get();
+  }
+
+  async listHashes({ limit, before }: HashPage): Promise<readonly HashRow[]> {
     const { hash, receivedAt } = ethereumData;
     return this.#drizzle
       .select({ hash, receivedAtSeconds: receivedAt })
       .from(ethereumData)
+      .where(before && sql`(${receivedAt}, ${hash}) < (${before.receivedAtSeconds}, ${before.hash})`)
       .orderBy(desc(receivedAt), desc(hash))
       .limit(limit)
       .all();
@@ -82,6 +107,36 @@ export class SqliteStore implements PageStore, StatsStore {
   async listClients(): Promise<readonly ClientRow[]> {
     const { ip, messages } = ipAddresses;
     return this.#drizzle.select({ ip, messages }).from(ipAddresses).orderBy(asc(ipAddresses.id)).all();
+  }
+
+  async beat(server: ServerRow): Promise<void> {
+    const { startedAtSeconds: startedAt, ...rest } = server;
+    const beatAt = Date.now() / 1000;
+    const row = { ...rest, startedAt, beatAt };
+    this.#drizzle.transaction(
+      () => {
+        this.#drizzle
+          .delete(servers)
+          .where(lt(servers.beatAt, beatAt - SERVER_EXPIRY_SECONDS))
+          .run();
+        this.#drizzle
+          .insert(servers)
+          .values(row)
+          .onConflictDoUpdate({ target: [servers.host, servers.port, servers.pid], set: row })
+          .run();
+      },
+      { behavior: "immediate" },
+    );
+  }
+
+  async listServers(): Promise<readonly ServerRow[]> {
+    const { beatAt, startedAt: startedAtSeconds, ...columns } = getTableColumns(servers);
+    return this.#drizzle
+      .select({ ...columns, startedAtSeconds })
+      .from(servers)
+      .where(gte(beatAt, Date.now() / 1000 - SERVER_EXPIRY_SECONDS))
+      .orderBy(asc(servers.host), asc(servers.port), asc(servers.pid))
+      .all();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -111,5 +166,9 @@ function prepareWrites(database: BunSQLiteDatabase) {
       set: { messages: sql`${ipAddresses.messages} + excluded.messages` },
     })
     .prepare();
-  return { insertPage, countMessages };
+  const lastId = database
+    .select({ id: max(ethereumData.id) })
+    .from(ethereumData)
+    .prepare();
+  return { insertPage, countMessages, lastId };
 }

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { openSqliteStore, type SqliteStore } from "./sqlite.ts";
-import type { ClientRow, HashRow, PageReader, StatsReader } from "./store.ts";
+import type { ClientRow, HashPage, HashRow, PageReader, ServerRow, StatsReader } from "./store.ts";
 
 /**
  * Reads the embedded store of a server that may not have made its file yet: until then it is empty.
@@ -8,6 +8,7 @@ import type { ClientRow, HashRow, PageReader, StatsReader } from "./store.ts";
  * A file that is replaced by another is followed.
  */
 export class SqliteFile implements PageReader, StatsReader, AsyncDisposable {
+  readonly name = "SQLite";
   readonly #file: string;
   #open: { readonly store: SqliteStore; readonly inode: number } | undefined;
 
@@ -19,12 +20,24 @@ export class SqliteFile implements PageReader, StatsReader, AsyncDisposable {
     return (await this.#store())?.readPages(hashes) ?? new Map();
   }
 
-  async listHashes(options: { readonly limit: number }): Promise<readonly HashRow[]> {
-    return (await this.#store())?.listHashes(options) ?? [];
+  async countPages(): Promise<number> {
+    return (await this.#store())?.countPages() ?? 0;
+  }
+
+  async check(): Promise<void> {
+    await (await this.#store())?.check();
+  }
+
+  async listHashes(page: HashPage): Promise<readonly HashRow[]> {
+    return (await this.#store())?.listHashes(page) ?? [];
   }
 
   async listClients(): Promise<readonly ClientRow[]> {
     return (await this.#store())?.listClients() ?? [];
+  }
+
+  async listServers(): Promise<readonly ServerRow[]> {
+    return (await this.#store())?.listServers() ?? [];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

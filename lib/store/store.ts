@@ -39,12 +39,55 @@ export interface Store extends AsyncDisposable {
    * be written now; the same batch may then be written again.
    */
   write(batch: Batch): Promise<readonly Refusal[]>;
+  /** What it has done since it was opened; absent where it does not keep count. */
+  readonly tally?: Partial<StoreTally>;
+}
+
+/** What a store has done since it was opened, in messages. */
+export interface StoreTally {
+  /** Pages that were not stored before. */
+  readonly stored: number;
+  /** Pages that were. */
+  readonly duplicates: number;
+  /** Messages that wait until the store can be written again. */
+  readonly spooled: number;
+}
+
+/** Servers whose last heartbeat is older are gone. */
+export const SERVER_EXPIRY_SECONDS = 30;
+
+/** What a server tells of itself with each heartbeat; host, port and pid name it. */
+export interface ServerRow {
+  readonly host: string;
+  readonly port: number;
+  readonly pid: number;
+  readonly version: string;
+  /** Time of its start in seconds since the epoch. */
+  readonly startedAtSeconds: number;
+  /** Open now. */
+  readonly connections: number;
+  /** Messages received since its start. */
+  readonly received: number;
+  /** Messages stored since its start as the first of their kind. */
+  readonly stored: number;
+  /** Messages that wait until a store can be written again. */
+  readonly spooled: number;
+}
+
+/** What all readers have. Every method of a reader rejects while its store is away. */
+export interface Reader {
+  /** What people call the store. */
+  readonly name: string;
+  /** Resolves when the store answers now, and rejects otherwise. */
+  check(): Promise<void>;
 }
 
 /** Gives the pages that were stored. */
-export interface PageReader {
+export interface PageReader extends Reader {
   /** Reads the payloads of those hashes that are stored, by hash. */
   readPages(hashes: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Counts the pages that are stored. */
+  countPages(): Promise<number>;
 }
 
 /** A hash and when its page was first received, in seconds since the epoch. */
@@ -60,15 +103,27 @@ export interface ClientRow {
 }
 
 /** Gives the statistics that were stored. */
-export interface StatsReader {
+export interface StatsReader extends Reader {
   /** Lists hashes, the newest first, equal times in descending order of the hash. */
-  listHashes(options: { readonly limit: number }): Promise<readonly HashRow[]>;
+  listHashes(page: HashPage): Promise<readonly HashRow[]>;
   /** Lists senders, in the order in which they were first seen where the store knows it. */
   listClients(): Promise<readonly ClientRow[]>;
+  /** Lists the servers whose last heartbeat is at most {@linkcode SERVER_EXPIRY_SECONDS} old, by host, port and pid. */
+  listServers(): Promise<readonly ServerRow[]>;
+}
+
+/** A part of the list of hashes. */
+export interface HashPage {
+  readonly limit: number;
+  /** Only rows strictly after this one in the order of the list; it need not be stored. */
+  readonly before?: HashRow | undefined;
 }
 
 /** A store of pages. */
 export interface PageStore extends Store, PageReader {}
 
 /** A store of statistics. */
-export interface StatsStore extends Store, StatsReader {}
+export interface StatsStore extends Store, StatsReader {
+  /** Takes a server's heartbeat, which replaces the one before it. */
+  beat(server: ServerRow): Promise<void>;
+}

@@ -27,6 +27,8 @@ export interface ConnectionOptions {
   readonly maxPayloadBytes: number;
   readonly messageTimeoutMs: number;
   readonly idleTimeoutMs: number;
+  /** Told each reply, once, when it is known. */
+  readonly onReply?: ((reply: Reply) => void) | undefined;
   /** Reply to whatever is sent, instead of taking messages in. */
   readonly refusal?: Reply;
 }
@@ -210,6 +212,7 @@ export class Connection {
 
   #settle(slot: { reply?: Reply }, reply: Reply): void {
     slot.reply = reply;
+    this.#options.onReply?.(reply);
     if (closesConnection(reply)) this.#phase = "answering";
     if (this.#flushing) return;
     // Replies of one batch are settled one after the other: written together, they cost one system call.

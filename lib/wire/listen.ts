@@ -7,7 +7,7 @@ import { refuse } from "./reply.ts";
 /** Options of {@linkcode startListener}. */
 export interface ListenOptions extends Pick<
   ConnectionOptions,
-  "maxPayloadBytes" | "messageTimeoutMs" | "idleTimeoutMs"
+  "maxPayloadBytes" | "messageTimeoutMs" | "idleTimeoutMs" | "onReply"
 > {
   /** Address to listen on; `localhost` is 127.0.0.1, where the peers' clients look for it. */
   readonly host: string;

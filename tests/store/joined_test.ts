@@ -22,7 +22,7 @@ function fakeStore(name: string, refusedPayload?: string): Store & { readonly pa
 test("JoinedStore.write() gives each store what those before it did not refuse", async () => {
   const [pages, stats] = [fakeStore("Pages", "bad"), fakeStore("Stats")];
   await using opened = new AsyncDisposableStack();
-  const store = new JoinedStore([pages, stats], opened);
+  const store = new JoinedStore([pages, stats], { opened });
   const receipts = ["a", "bad", "b"].map((payload) => receiptOf(payload));
   expect(await store.write({ id: "1", receipts })).toEqual([{ hash: receiptOf("bad").hash, reason: "No" }]);
   expect([store.name, pages.payloads, stats.payloads]).toEqual(["Pages and Stats", ["a", "b"], ["a", "b"]]);

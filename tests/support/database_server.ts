@@ -20,8 +20,12 @@ const START_TIMEOUT_MS = 30_000;
 // Debian keeps servers out of the path of ordinary users.
 const PATH = `${process.env["PATH"]}:/usr/sbin:/usr/local/sbin`;
 
-/** The database servers that are installed here. */
+/** The programs that tests need and that are installed here. */
 export const BINARIES = {
+  chromium:
+    Bun.which("chromium", { PATH }) ??
+    Bun.which("chromium-browser", { PATH }) ??
+    Bun.which("google-chrome", { PATH }),
   mysql: Bun.which("mariadbd", { PATH }) ?? Bun.which("mysqld", { PATH }),
   redis: Bun.which("redis-server", { PATH }),
 };

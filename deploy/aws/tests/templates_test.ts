@@ -195,12 +195,12 @@ describe("security groups", () => {
   });
 
   test("let nobody in to the client, and the client out to nodes and servers alone", () => {
-    const [client] = Object.entries(only(closed, "Network").findResources("AWS::EC2::SecurityGroup")).filter(
-      ([id]) => id.startsWith("ClientGroup"),
-    );
-    const { SecurityGroupIngress, SecurityGroupEgress } = (client?.[1] as Resource).Properties;
-    expect(SecurityGroupIngress).toBeUndefined();
-    expect(SecurityGroupEgress?.map(({ FromPort }) => FromPort)).toEqual([443]);
+    const groups = Object.entries(only(closed, "Network").findResources("AWS::EC2::SecurityGroup"));
+    const [client] = groups
+      .filter(([id]) => id.startsWith("ClientGroup"))
+      .map(([, group]) => group as Resource);
+    expect(client?.Properties.SecurityGroupIngress).toBeUndefined();
+    expect(client?.Properties.SecurityGroupEgress?.map(({ FromPort }) => FromPort)).toEqual([443]);
   });
 });
 

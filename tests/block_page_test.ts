@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { renderBlockPage } from "../../lib/ethereum/page.ts";
+import { parseBlockNumber, renderBlockPage } from "../lib/block_page.ts";
 
 // Recorded from the older implementations, which hash their own pages to the same values.
 const RECORDED = [
@@ -19,5 +19,27 @@ describe("renderBlockPage()", () => {
     expect(renderBlockPage(2n ** 256n - 1n)).toContain(
       "<p>115792089237316195423570985008687907853269984665640564039457584007913129639935</p>",
     );
+  });
+});
+
+describe("parseBlockNumber()", () => {
+  test.each([0n, 7n, 18_000_000n, 2n ** 53n + 1n, 2n ** 256n - 1n])("reads block %p back", (number) => {
+    expect(parseBlockNumber(renderBlockPage(number))).toBe(number);
+  });
+
+  const page = renderBlockPage(18n);
+  test.each([
+    "",
+    "18",
+    page.replace("18", ""),
+    page.replace("18", "018"),
+    page.replace("18", "-18"),
+    page.replace("18", "1<b>8"),
+    page.replace("18", "9".repeat(79)),
+    `${page}\n`,
+    page.slice(1),
+    page.slice(0, -1),
+  ])("finds none in what is no block page: %p", (text) => {
+    expect(parseBlockNumber(text)).toBeUndefined();
   });
 });
