@@ -3,25 +3,19 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { renderBlockPage } from "../../../lib/block_page.ts";
-import { createMysqlStore, createRedisStore } from "../../../lib/store/databases.ts";
-import type { DatabaseSettings } from "../../../lib/settings.ts";
-import { startMysql, startRedis, type DatabaseServer } from "../../../tests/support/database_server.ts";
 import { startEntry, type Program } from "../../../tests/support/program.ts";
 import { openTempFolder } from "../../../tests/support/temp_folder.ts";
-import { openMysqlDatabase, type MysqlDatabase } from "../../../tests/support/test_database.ts";
 import { buildLambda } from "../lib/build.ts";
 import { headersOf, recordEvent, type Ask } from "./events.ts";
-import { LambdaProcess, type LambdaAnswer } from "./lambda_process.ts";
+import type { LambdaAnswer, LambdaProcess } from "./lambda_process.ts";
+import { AUTH, authorization, openScene, type Scene } from "./scene.ts";
 
-const AUTH = { username: "stats", password: "a password: with a colon" };
-const BLOCKS = 5;
 const MAX_COLD_START_MS = 300;
 const COLD_STARTS = 7;
 const MAX_MYSQL_CONNECTIONS = 4;
 const INVOCATIONS = 50;
 const TIMEOUT_MS = 60_000;
 
-const authorization = `Basic ${btoa(`${AUTH.username}:${AUTH.password}`)}`;
 const hash = Bun.SHA256.hash(renderBlockPage(3n), "hex");
 
 /** One of each route, and of each way to ask it. */
@@ -65,89 +59,24 @@ const ASKED: readonly Ask[] = [
 const ASKS = ASKED.map((ask): Ask => ({ ...ask, headers: { authorization, ...ask.headers } }));
 
 const opened = new AsyncDisposableStack();
-let bundle: string;
-let mysql: DatabaseServer;
-let redis: DatabaseServer;
-let database: MysqlDatabase;
+let scene: Scene;
 let stats: Program;
-let secrets: Readonly<Record<string, string>>;
-/** Whether the process that keeps secrets has started; Lambda starts it beside the function. */
-let isExtensionReady = true;
-let environment: Readonly<Record<string, string>>;
 
 beforeAll(async () => {
-  bundle = join(opened.use(await openTempFolder()).path, "bundle");
-  [mysql, redis] = [opened.use(await startMysql()), opened.use(await startRedis())];
-  await buildLambda(bundle);
-  database = opened.use(await openMysqlDatabase({ ...mysql, user: "root", password: "" }));
-  const { user, password } = database.options;
-  secrets = { "arn:mysql": password, "arn:auth": JSON.stringify(AUTH) };
-  const extension = Bun.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    fetch({ url, headers }) {
-      if (!isExtensionReady) return new Response("not ready to serve traffic, please wait", { status: 400 });
-      const secret = secrets[new URL(url).searchParams.get("secretId") ?? ""];
-      return headers.get("x-aws-parameters-secrets-token") === "session" && secret
-        ? Response.json({ SecretString: secret })
-        : new Response("forbidden", { status: 403 });
-    },
-  });
-  opened.defer(() => extension.stop(true));
-  const where = {
-    MYSQL_HOST: mysql.host,
-    MYSQL_PORT: `${mysql.port}`,
-    MYSQL_USER: user,
-    MYSQL_DB: database.options.database,
-    REDIS_HOST: redis.host,
-    REDIS_PORT: `${redis.port}`,
-  };
-  environment = {
-    ...where,
-    MYSQL_PASS_SECRET: "arn:mysql",
-    STATS_AUTH_SECRET: "arn:auth",
-    SYSTEM: "Eth",
-    AWS_SESSION_TOKEN: "session",
-    PARAMETERS_SECRETS_EXTENSION_HTTP_PORT: `${extension.port}`,
-  };
-  await fill({
-    mysqlHost: mysql.host,
-    mysqlPort: mysql.port,
-    mysqlUser: user,
-    mysqlPass: password,
-    mysqlDb: database.options.database,
-    redisHost: redis.host,
-    redisPort: redis.port,
-  });
+  scene = opened.use(await openScene());
   stats = opened.use(
     startEntry(["stats.ts", "--port", "0"], {
-      env: { ...where, MYSQL_PASS: password, STATS_AUTH: `${AUTH.username}:${AUTH.password}` },
+      env: {
+        ...scene.addresses,
+        MYSQL_PASS: scene.database.options.password,
+        STATS_AUTH: `${AUTH.username}:${AUTH.password}`,
+      },
     }),
   );
   await stats.port();
 }, TIMEOUT_MS);
 
 afterAll(() => opened.disposeAsync());
-
-async function fill(where: Partial<DatabaseSettings>): Promise<void> {
-  const settings = where as DatabaseSettings; // what it lacks is optional or off
-  await using pages = createMysqlStore(settings);
-  await using statistics = createRedisStore(settings);
-  await pages.prepare();
-  const nowSeconds = Date.now() / 1000;
-  const receipts = Array.from({ length: BLOCKS }, (_, block) => {
-    const payload = renderBlockPage(BigInt(block));
-    const receivedAtSeconds = nowSeconds - 12 * (BLOCKS - block);
-    return { payload, hash: Bun.SHA256.hash(payload, "hex"), ip: `192.0.2.${block}`, receivedAtSeconds };
-  });
-  for (const store of [pages, statistics]) await store.write({ id: "first", receipts });
-  const server = { host: "one", port: 8888, pid: 1, version: "1.2.3", startedAtSeconds: nowSeconds - 100 };
-  await statistics.beat({ ...server, connections: 2, received: 9, stored: 5, spooled: 7 });
-}
-
-function startFunction(): LambdaProcess {
-  return new LambdaProcess(join(bundle, "stats.mjs"), environment);
-}
 
 interface Plain {
   readonly status: number;
@@ -199,7 +128,7 @@ const TIMED = ["/_cat/health", "/_cat/servers", "/dashboard"];
 
 describe("the bundle", () => {
   test("holds nothing of Bun", () => {
-    const source = readFileSync(join(bundle, "stats.mjs"), "utf8");
+    const source = readFileSync(scene.bundle, "utf8");
     expect(source.length).toBeGreaterThan(100_000);
     expect(source.match(/\bbun:\w+|from ?"bun"|\bBun\.\w+/g)).toBeNull();
   });
@@ -207,9 +136,7 @@ describe("the bundle", () => {
   test("is the same each time it is built", async () => {
     await using folder = await openTempFolder();
     await buildLambda(folder.file("again"));
-    expect(readFileSync(join(folder.path, "again", "stats.mjs"))).toEqual(
-      readFileSync(join(bundle, "stats.mjs")),
-    );
+    expect(readFileSync(join(folder.path, "again", "stats.mjs"))).toEqual(readFileSync(scene.bundle));
   });
 
   test(
@@ -217,7 +144,7 @@ describe("the bundle", () => {
     async () => {
       const tookMs: number[] = [];
       for (let start = 0; start < COLD_STARTS; start++) {
-        await using lambda = startFunction();
+        await using lambda = scene.startFunction();
         const loadedMs = await lambda.loaded();
         const invokedAt = performance.now();
         expect(
@@ -239,7 +166,7 @@ describe("the bundle", () => {
 describe("the function", () => {
   let lambda: LambdaProcess;
   beforeAll(() => {
-    lambda = opened.use(startFunction());
+    lambda = opened.use(scene.startFunction());
   });
 
   test.each(
@@ -270,10 +197,10 @@ describe("the function", () => {
 
   test("uses its connections again and again", async () => {
     const count = async () => {
-      const [row] = await database.rows<{ Value: string }>("SHOW GLOBAL STATUS LIKE 'Connections'");
+      const [row] = await scene.database.rows<{ Value: string }>("SHOW GLOBAL STATUS LIKE 'Connections'");
       return Number(row?.Value);
     };
-    await using fresh = startFunction();
+    await using fresh = scene.startFunction();
     const before = await count();
     for (let invocation = 0; invocation < INVOCATIONS; invocation++) {
       // Each asks for another page, which no cache holds.
@@ -303,11 +230,11 @@ describe("the function", () => {
   });
 
   test("fails while its secrets cannot be read, and answers once they can", async () => {
-    await using fresh = startFunction();
+    await using fresh = scene.startFunction();
     const event = recordEvent({ path: "/healthz" });
-    isExtensionReady = false;
+    scene.isExtensionReady = false;
     expect(fresh.answer(event)).rejects.toThrow("Cannot read the secret arn:");
-    isExtensionReady = true;
+    scene.isExtensionReady = true;
     expect((await fresh.answer(event)).statusCode).toBe(200);
   });
 
@@ -315,7 +242,7 @@ describe("the function", () => {
   test(
     "answers as stats.ts does when Redis is away",
     async () => {
-      await redis.end();
+      await scene.redis.end();
       for (const path of ["/_cat/clients", "/readyz", `/_cat/hashes/${hash}`]) {
         const ask = { path, headers: { authorization } };
         const [expected, actual] = [await askStats(ask), toPlain(await lambda.answer(recordEvent(ask)))];
