@@ -29,7 +29,7 @@ USER 1000:1000
 # Loopback only: the health check alone asks there. ETH_METRICS_HOST=0.0.0.0 opens it to Prometheus.
 ENV NODE_ENV=production ETH_METRICS_PORT=9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
-  CMD ["bun", "-e", "fetch('http://127.0.0.1:9464/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["bun", "-e", "fetch('http://127.0.0.1:' + process.env.ETH_METRICS_PORT + '/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 
 FROM runtime AS client
 COPY --from=build /app/client.js /app/
@@ -46,7 +46,7 @@ COPY --from=build /app/stats.js /app/
 ENV ETH_STATS_HOST=0.0.0.0 ETH_STATS_PORT=5000
 EXPOSE 5000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
-  CMD ["bun", "-e", "fetch('http://127.0.0.1:5000/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["bun", "-e", "fetch('http://127.0.0.1:' + process.env.ETH_STATS_PORT + '/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["bun", "/app/stats.js"]
 
 # The checks and tests, with database servers of their own: docker compose run --rm test

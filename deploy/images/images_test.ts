@@ -74,14 +74,9 @@ async function writeSecrets(values: Readonly<Record<string, string>>): Promise<T
   return folder;
 }
 
-/** The environment that the image sets for nothing: where it listens here, as the network is the machine's. */
-function listening() {
-  return { ETH_METRICS_PORT: "0", ETH_LOG_FORMAT: "text" };
-}
-
 async function startServer(env: Readonly<Record<string, string>>, secrets?: TempFolder): Promise<Container> {
   return startContainer(nameOf("server"), {
-    env: { ...listening(), ETH_SERVER_HOST: "127.0.0.1", ETH_SERVER_PORT: "0", ...env },
+    env: { ETH_SERVER_HOST: "127.0.0.1", ETH_SERVER_PORT: "0", ETH_METRICS_PORT: "0", ...env },
     ...(secrets ? { mounts: { [SECRETS]: secrets.path } } : {}),
   });
 }
@@ -193,14 +188,26 @@ describe("the container of server", () => {
   );
 
   test(
-    "without a database stores in its volume, and is healthy until it is frozen",
+    "without a database stores in its volume, and its health check tells whether it runs",
     async () => {
-      const metricsPort = takeFreePort();
-      await using container = await startServer({ ETH_METRICS_PORT: `${metricsPort}` });
+      await using container = await startServer({ ETH_METRICS_PORT: `${takeFreePort()}` });
       await using client = await connectNetstring({ port: await portOf(container) });
       client.send("kept");
       expect(await client.receive(1)).toEqual([okFor("kept")]);
       expect(await container.run(["test", "-s", "/data/eth.db"])).toBe(0);
+      expect(await container.isHealthy()).toBe(true);
+      await container.kill("SIGTERM");
+      expect((await container.ended).status).toBe(0);
+    },
+    RUN_TIMEOUT_MS,
+  );
+
+  test(
+    "is not healthy when nothing answers",
+    async () => {
+      await using container = await startServer({});
+      await portOf(container);
+      expect(await container.isHealthy()).toBe(false);
     },
     RUN_TIMEOUT_MS,
   );
@@ -215,7 +222,7 @@ describe("the container of client", () => {
       const port = await portOf(server);
       await using client = await startContainer(nameOf("client"), {
         env: {
-          ...listening(),
+          ETH_METRICS_PORT: `${takeFreePort()}`,
           ETH_CLIENT_RPC_URL: anvil.url,
           ETH_CLIENT_HOST: "127.0.0.1",
           ETH_CLIENT_PORT: `${port}`,
@@ -224,6 +231,7 @@ describe("the container of client", () => {
       });
       await client.match(/Block 0 is delivered and acknowledged/);
       await server.match(/DATA - 127\.0\.0\.1:\d+ - <!doctype html>/);
+      expect(await client.isHealthy()).toBe(true);
       await client.kill("SIGTERM");
       expect((await client.ended).status).toBe(0);
     },
@@ -242,7 +250,7 @@ describe("the container of stats", () => {
       await using stats = await startContainer(nameOf("stats"), {
         env: {
           ETH_STATS_HOST: "127.0.0.1",
-          ETH_STATS_PORT: "0",
+          ETH_STATS_PORT: `${takeFreePort()}`,
           MYSQL_HOST: mysql.host,
           MYSQL_PORT: `${mysql.port}`,
           MYSQL_USER: database.options.user,
@@ -256,6 +264,7 @@ describe("the container of stats", () => {
       const port = await portOf(stats);
       const response = await fetch(`http://127.0.0.1:${port}/_cat/hashes`);
       expect(await response.text()).toEndWith(`${"a".repeat(64)}  1795329800.1000`);
+      expect(await stats.isHealthy()).toBe(true);
       await stats.kill("SIGTERM");
       expect((await stats.ended).status).toBe(0);
     },

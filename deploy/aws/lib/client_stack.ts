@@ -19,7 +19,7 @@ export interface ClientProps extends StackProps {
 }
 
 const HEALTH_CHECK =
-  "bun -e \"fetch('http://127.0.0.1:9464/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))\"";
+  "bun -e \"fetch('http://127.0.0.1:' + process.env.ETH_METRICS_PORT + '/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))\"";
 
 /** Clients: a Fargate service that nobody can connect to, with a way out to Ethereum nodes. */
 export class ClientStack extends Stack {
