@@ -49,13 +49,13 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
   CMD ["bun", "-e", "fetch('http://127.0.0.1:' + process.env.ETH_STATS_PORT + '/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["bun", "/app/stats.js"]
 
-# The checks and tests, with database servers of their own: docker compose run --rm test
+# The checks and tests, with all that they need: docker compose run --rm test
 FROM oven/bun:${BUN_VERSION}-slim AS test
-RUN apt-get update -qq \
-  && apt-get install -y -qq --no-install-recommends ca-certificates mariadb-server openssl redis-server \
-  && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY package.json bun.lock ./
 RUN bun install --frozen-lockfile
+RUN apt-get update -qq \
+  && apt-get install -y -qq --no-install-recommends chromium mariadb-server openssl redis-server \
+  && rm -rf /var/lib/apt/lists/*
 COPY . .
 ENTRYPOINT ["bun", "run", "ok"]
