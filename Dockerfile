@@ -48,14 +48,3 @@ EXPOSE 5000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
   CMD ["bun", "-e", "fetch('http://127.0.0.1:' + process.env.ETH_STATS_PORT + '/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["bun", "/app/stats.js"]
-
-# The checks and tests, with all that they need: docker compose run --rm test
-FROM oven/bun:${BUN_VERSION}-slim AS test
-WORKDIR /build
-COPY package.json bun.lock ./
-RUN bun install --frozen-lockfile
-RUN apt-get update -qq \
-  && apt-get install -y -qq --no-install-recommends chromium mariadb-server openssl redis-server \
-  && rm -rf /var/lib/apt/lists/*
-COPY . .
-ENTRYPOINT ["bun", "run", "ok"]
