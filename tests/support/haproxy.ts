@@ -9,6 +9,8 @@ import { until } from "./until.ts";
 export interface HaproxyOptions {
   /** Ports of the servers, on this machine. */
   readonly ports: readonly number[];
+  /** Address to listen on. @default {"127.0.0.1"} */
+  readonly host?: string;
   /** How true addresses are told. @default {"send-proxy-v2", as in the file} */
   readonly send?: "send-proxy" | "send-proxy-v2";
 }
@@ -20,12 +22,16 @@ export interface Haproxy extends AsyncDisposable {
 }
 
 /** Starts a HAProxy with `deploy/haproxy.cfg`, but for the addresses and a shorter interval of checks. */
-export async function startHaproxy({ ports, send = "send-proxy-v2" }: HaproxyOptions): Promise<Haproxy> {
+export async function startHaproxy({
+  ports,
+  host = "127.0.0.1",
+  send = "send-proxy-v2",
+}: HaproxyOptions): Promise<Haproxy> {
   await using opened = new AsyncDisposableStack();
   const folder = opened.use(await openTempFolder());
   const port = takeFreePort();
   const config = readFileSync(join(ROOT, "deploy", "haproxy.cfg"), "utf8")
-    .replace(/bind :8888$/m, `bind 127.0.0.1:${port}`)
+    .replace(/bind :8888$/m, `bind ${host}:${port}`)
     .replace("inter 500ms", "inter 50ms")
     .replace("send-proxy-v2\n", `${send}\n`)
     .replace(/^ +server .*\n/gm, "");
