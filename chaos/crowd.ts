@@ -9,9 +9,10 @@ import { frame } from "../tests/support/netstring_client.ts";
 export interface CrowdTask {
   /**
    * Says nothing; sends a byte of a long message every second; sends a message, and keeps the connection open; sends
-   * most of a long message and no more; sends countless messages and reads no answer.
+   * most of a long message and no more; sends countless messages and reads no answer; sends long messages of nothing
+   * but control characters, one after the other.
    */
-  readonly kind: "idle" | "slow" | "flood" | "partial" | "deaf";
+  readonly kind: "idle" | "slow" | "flood" | "partial" | "deaf" | "shout";
   readonly port: number;
   readonly connections: number;
   /** Addresses that it comes from: `127.0.<network>.1` and so on. */
@@ -34,6 +35,7 @@ export interface CrowdResult {
 const CONNECTING_AT_ONCE = 64;
 const SLOW_MS = 1000;
 const LONG_MESSAGE = Buffer.from(`60000:${"x".repeat(59_999)}`);
+const SHOUTED_MESSAGE = frame("\u0001".repeat(65_000));
 const TINY_MESSAGES = Buffer.from("0:,".repeat(100_000));
 
 async function run({ kind, port, connections, addresses, network }: CrowdTask): Promise<void> {
@@ -62,6 +64,7 @@ async function run({ kind, port, connections, addresses, network }: CrowdTask): 
           void (socket.write(TINY_MESSAGES) ? setTimeout(more, 10) : socket.once("drain", more));
         more();
       }
+      if (kind === "shout") socket.write(SHOUTED_MESSAGE);
       if (kind === "slow") {
         let sent = 0;
         timer = setInterval(() => void socket.write(LONG_MESSAGE.subarray(sent, ++sent)), SLOW_MS);
@@ -70,6 +73,11 @@ async function run({ kind, port, connections, addresses, network }: CrowdTask): 
     });
     socket.on("data", (piece: Buffer) => {
       answer += piece.toString();
+      if (kind === "shout") {
+        tally();
+        answer = "";
+        socket.write(SHOUTED_MESSAGE);
+      }
       resolve();
     });
     socket.on("error", () => {});

@@ -117,6 +117,42 @@ export const flood: Scenario = async ({ isLong }) => {
   ];
 };
 
+/** Those who send what is costly to print, while good clients send. */
+export const shout: Scenario = async ({ isLong }) => {
+  const connections = isLong ? 200 : 50;
+  await using server = await startServer();
+  let printed = 0;
+  const compared = await compare(server, {
+    seconds: isLong ? 20 : 4,
+    disturb: async () => {
+      const crowd = await startCrowd({
+        kind: "shout",
+        port: server.port,
+        connections,
+        addresses: 8,
+        network: 5,
+      });
+      return async () => {
+        printed = (await crowd.end()).acknowledged;
+        await crowd[Symbol.asyncDispose]();
+      };
+    },
+  });
+  return [
+    {
+      done: `${count(connections)} connections that send 65,000 control characters again and again${isLong ? "" : " (200 in the long form)"}`,
+      tried: printed + compared.acknowledged + compared.failures,
+      refused: 0,
+      lost: compared.failures,
+      figures: `${compared.figures}; ${count(printed)} such messages printed and stored`,
+      promises: {
+        "no good client fails": compared.failures === 0,
+        "good clients are answered within a second": compared.p99Ms < 1000,
+      },
+    },
+  ];
+};
+
 /** Those who make the server keep as much as they can: unfinished messages, and answers that nobody reads. */
 export const memory: Scenario = async (scale) => [await hoard("partial", scale), await hoard("deaf", scale)];
 

@@ -1,19 +1,19 @@
 /**
  * Does to servers what the internet does, and checks that they keep their promises.
  *
- * Usage: bun run chaos [--long] [--only fuzz,idle,flood,memory,faults,soak,tls]
+ * Usage: bun run chaos [--long] [--only fuzz,idle,flood,shout,memory,faults,soak,tls]
  *
  * Prints one line for each thing that was done, and ends with status 1 when a promise was broken.
  */
 import { parseArgs } from "node:util";
-import { flood, idle, memory } from "./crowds.ts";
+import { flood, idle, memory, shout } from "./crowds.ts";
 import { faults } from "./faults.ts";
 import { fuzz } from "./fuzz.ts";
 import { writeLine, type Scenario } from "./ledger.ts";
 import { soak } from "./soak.ts";
 import { tls } from "./tls.ts";
 
-const SCENARIOS: Readonly<Record<string, Scenario>> = { fuzz, idle, flood, memory, faults, soak, tls };
+const SCENARIOS: Readonly<Record<string, Scenario>> = { fuzz, idle, flood, shout, memory, faults, soak, tls };
 
 const { values } = parseArgs({
   options: { long: { type: "boolean", default: false }, only: { type: "string" } },
