@@ -2,6 +2,7 @@
 import { aborted, runEntry } from "./lib/lifecycle.ts";
 import { openStdout } from "./lib/printer.ts";
 import { startServer } from "./lib/server.ts";
+import { readServerTlsFiles } from "./lib/tls_files.ts";
 import { checkServerSettings, serverFlags } from "./lib/settings.ts";
 import { openStore } from "./lib/store/open.ts";
 import { VERSION } from "./lib/version.ts";
@@ -21,8 +22,9 @@ await runEntry(
   async ({ settings, log, signal }) => {
     await using store = await openStore({ settings, log, signal });
     if (signal.aborted) return;
-    const server = startServer({ settings, store, output: openStdout(), log });
+    const tls = await readServerTlsFiles(settings);
+    const server = startServer({ settings, tls, store, output: openStdout(), log });
     await aborted(signal);
-    await server.stop({ timeoutMs: settings.drainTimeoutMs });
+    await server.stop({ delayMs: settings.drainDelayMs, timeoutMs: settings.drainTimeoutMs });
   },
 );

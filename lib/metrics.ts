@@ -17,6 +17,9 @@ export interface ServerReadings {
   /** Refused messages by code. */
   readonly refused: ReadonlyMap<string, number>;
   readonly connections: number;
+  /** Connections so far, and those that the server refused or ended, by the limit. */
+  readonly accepted: number;
+  readonly limited: Readonly<Record<string, number>>;
   readonly spooled: number;
 }
 
@@ -86,6 +89,21 @@ export function createServerMetrics(read: () => ServerReadings): ServerMetrics {
     collect() {
       this.reset();
       for (const [code, refused] of read().refused) this.inc({ code }, refused);
+    },
+  });
+  count(
+    "connections_accepted_total",
+    "Connections accepted, refused ones among them",
+    ({ accepted }) => accepted,
+  );
+  new Counter({
+    name: "eth_server_connections_limited_total",
+    help: "Connections that the server refused or ended, by the limit they met",
+    labelNames: ["limit"],
+    registers,
+    collect() {
+      this.reset();
+      for (const [limit, connections] of Object.entries(read().limited)) this.inc({ limit }, connections);
     },
   });
   gauge("connections", "Connections that are open", ({ connections }) => connections);

@@ -4,6 +4,7 @@ import { UsageError } from "./cli.ts";
 import { choice, seconds, toggle, whole, words, type SettingsOf } from "./flags.ts";
 import { MAINNET_URLS } from "./ethereum/mainnet.ts";
 import type { HostAndPort } from "./servers.ts";
+import { parseCidr, type Cidr } from "./wire/cidr.ts";
 
 const DAY_SECONDS = 86_400;
 const HIGHEST_PORT = 65_535;
@@ -47,6 +48,21 @@ function readHostAndPort(text: string, context: z.RefinementCtx): HostAndPort {
   context.addIssue({
     code: "custom",
     message: `HOST:PORT, an IPv6 address in brackets, the port from 1 to ${HIGHEST_PORT}`,
+  });
+  return z.NEVER;
+}
+
+const cidrs = z
+  .string()
+  .transform(splitList)
+  .pipe(z.array(z.string().transform(readCidr)));
+
+function readCidr(text: string, context: z.RefinementCtx): Cidr {
+  const range = parseCidr(text);
+  if (range) return range;
+  context.addIssue({
+    code: "custom",
+    message: "addresses or ranges such as 10.0.0.0/8, separated by commas",
   });
   return z.NEVER;
 }
@@ -193,6 +209,16 @@ export function checkServerSettings(settings: ServerSettings): void {
   }
   if (settings.mysqlCa && !settings.mysqlTls)
     throw new UsageError("Cannot use --mysql-ca without --mysql-tls");
+  const { tlsCert, tlsKey, tlsClientCa, proxyProtocol, proxyTrust } = settings;
+  if (tlsCert && !tlsKey) throw new UsageError("Cannot use --tls-cert without --tls-key");
+  if (tlsKey && !tlsCert) throw new UsageError("Cannot use --tls-key without --tls-cert");
+  if (tlsClientCa && !tlsCert) throw new UsageError("Cannot use --tls-client-ca without --tls-cert");
+  if (proxyProtocol && !proxyTrust) throw new UsageError("Cannot use --proxy-protocol without --proxy-trust");
+  if (proxyTrust && !proxyProtocol) throw new UsageError("Cannot use --proxy-trust without --proxy-protocol");
+  if (proxyProtocol && tlsCert)
+    throw new UsageError(
+      "Cannot use --proxy-protocol together with --tls-cert: the balancer speaks TLS then",
+    );
 }
 
 function nameOf(setting: keyof typeof databaseFlags): string {
@@ -394,6 +420,25 @@ export const serverFlags = {
       description: "connections at a time; more are answered busy",
     },
   ),
+  maxConnectionsPerIp: whole(
+    { min: 1, max: 1_000_000 },
+    {
+      flag: "max-connections-per-ip",
+      placeholder: "COUNT",
+      default: "1024",
+      description: "connections at a time from one IPv4 address or IPv6 /64; more are answered busy",
+    },
+  ),
+  maxBytesInFlight: whole(
+    { min: 65_536, max: 1_000_000_000_000 },
+    {
+      flag: "max-in-flight",
+      placeholder: "BYTES",
+      default: "33554432",
+      description:
+        "messages being stored, beyond which senders are held back; four times as much of unfinished ones",
+    },
+  ),
   messageTimeoutMs: seconds(
     { min: 0.1, max: DAY_SECONDS },
     {
@@ -406,6 +451,14 @@ export const serverFlags = {
     { min: 0.1, max: DAY_SECONDS },
     { flag: "idle-timeout", default: "300", description: "longest silence between messages" },
   ),
+  drainDelayMs: seconds(
+    { min: 0, max: 3600 },
+    {
+      flag: "drain-delay",
+      default: "0",
+      description: "time to go on when told to stop, answering empty messages unavailable to tell balancers",
+    },
+  ),
   drainTimeoutMs: seconds(
     { min: 0, max: 3600 },
     {
@@ -414,6 +467,28 @@ export const serverFlags = {
       description: "longest time to finish what has arrived when told to stop",
     },
   ),
+  tlsCert: words({
+    flag: "tls-cert",
+    placeholder: "FILE",
+    description: "PEM file of the certificate to show; only TLS is spoken then",
+  }),
+  tlsKey: words({ flag: "tls-key", placeholder: "FILE", description: "PEM file of its key" }),
+  tlsClientCa: words({
+    flag: "tls-client-ca",
+    placeholder: "FILE",
+    description: "PEM file of the authorities that each client's certificate must come from",
+  }),
+  proxyProtocol: toggle({
+    flag: "proxy-protocol",
+    description: "take true addresses from the PROXY header of a balancer, version 1 or 2",
+  }),
+  proxyTrust: {
+    flag: "proxy-trust",
+    placeholder: "CIDR",
+    repeatable: true,
+    description: "balancer or range of them, the only senders then; more by repetition or commas",
+    schema: cidrs,
+  },
   ...metricsFlags,
   ...commonFlags,
 } as const;

@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { createSecureContext } from "node:tls";
+import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { OperationalError } from "./operational_error.ts";
 import type { TlsOptions } from "./wire/connect.ts";
+import type { ListenTls } from "./wire/listen.ts";
 
-/** What the `--tls-…` flags say; paths of PEM files. */
+/** What the client's `--tls-…` flags say; paths of PEM files. */
 export interface TlsSettings {
   readonly tlsCa?: string | undefined;
   readonly tlsCert?: string | undefined;
@@ -11,8 +12,15 @@ export interface TlsSettings {
   readonly tlsServerName?: string | undefined;
 }
 
+/** What the server's `--tls-…` flags say; paths of PEM files. */
+export interface ServerTlsSettings {
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+  readonly tlsClientCa?: string | undefined;
+}
+
 /**
- * Reads the files that the `--tls-…` flags name.
+ * Reads the files that the client's `--tls-…` flags name.
  *
  * @throws {OperationalError} when one cannot be read or used
  */
@@ -23,14 +31,35 @@ export async function readTlsFiles(settings: TlsSettings): Promise<TlsOptions> {
     readPem("--tls-cert", tlsCert),
     readPem("--tls-key", tlsKey),
   ]);
+  check({ ca, cert, key });
+  return { ca, cert, key, serverName };
+}
+
+/**
+ * Reads the files that the server's `--tls-…` flags name; resolves to nothing when it is to speak plainly.
+ *
+ * @throws {OperationalError} when one cannot be read or used
+ */
+export async function readServerTlsFiles(settings: ServerTlsSettings): Promise<ListenTls | undefined> {
+  const { tlsCert, tlsKey, tlsClientCa } = settings;
+  const [cert, key, clientCa] = await Promise.all([
+    readPem("--tls-cert", tlsCert),
+    readPem("--tls-key", tlsKey),
+    readPem("--tls-client-ca", tlsClientCa),
+  ]);
+  if (cert === undefined || key === undefined) return undefined;
+  check({ ca: clientCa, cert, key });
+  return { cert, key, clientCa };
+}
+
+function check(context: SecureContextOptions): void {
   try {
-    createSecureContext({ ca, cert, key });
+    createSecureContext(context);
   } catch (error) {
     throw new OperationalError(`Cannot use the files of the --tls flags: ${(error as Error).message}`, {
       cause: error,
     });
   }
-  return { ca, cert, key, serverName };
 }
 
 async function readPem(flag: string, path: string | undefined): Promise<string | undefined> {

@@ -111,6 +111,7 @@ describe("a server on a store of statistics", () => {
       port: 0,
       maxPayloadBytes: 1000,
       maxConnections: 10,
+      maxConnectionsPerIp: 1000,
       messageTimeoutMs: 1000,
       idleTimeoutMs: 1000,
     };

@@ -15,6 +15,7 @@ const SETTINGS = {
   metricsPort: 0,
   maxPayloadBytes: 1000,
   maxConnections: 100,
+  maxConnectionsPerIp: 1000,
   messageTimeoutMs: 10_000,
   idleTimeoutMs: 10_000,
 };
@@ -94,6 +95,10 @@ describe("the server's metrics", () => {
       busy: read('eth_server_messages_refused_total{code="busy"}'),
       spooled: read("eth_server_spooled_messages"),
       batched: read("eth_server_batch_messages_sum"),
+      accepted: read("eth_server_connections_accepted_total"),
+      endedAsMalformed: read('eth_server_connections_limited_total{limit="malformed"}'),
+      endedAsTooLarge: read('eth_server_connections_limited_total{limit="max-payload"}'),
+      overTheirLimit: read('eth_server_connections_limited_total{limit="max-connections-per-ip"}'),
     }).toEqual({
       received: 12,
       bytes: 2 * pageBytes + 1,
@@ -106,6 +111,10 @@ describe("the server's metrics", () => {
       busy: undefined,
       spooled: 0,
       batched: 10,
+      accepted: 10,
+      endedAsMalformed: 1,
+      endedAsTooLarge: 1,
+      overTheirLimit: 0,
     });
     expect(read("eth_server_store_write_duration_seconds_count")).toBe(
       read("eth_server_batch_messages_count"),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { formatAddress, printable } from "../lib/printable.ts";
+import { createRandom } from "./support/random.ts";
 
 describe("printable()", () => {
   test("shows every control character and leaves all others", () => {
@@ -11,6 +12,29 @@ describe("printable()", () => {
       return isControl ? `\\x${code.toString(16).padStart(2, "0")}` : String.fromCharCode(code);
     });
     expect(shown).toEqual(expected);
+  });
+
+  test("shows seeded texts as each of their characters by itself", () => {
+    const random = createRandom(3);
+    const pool = [
+      "\n",
+      "\u001b",
+      "\u007f",
+      "\u0080",
+      "\u009f",
+      "\u00a0",
+      "\u00c2",
+      "é",
+      "€",
+      "\u{1f600}",
+      "a",
+      "\\",
+      "\u2028",
+    ];
+    for (let round = 0; round < 2000; round++) {
+      const characters = Array.from({ length: 12 }, () => pool[Math.floor(random() * pool.length)] ?? "");
+      expect(printable(characters.join(""))).toBe(characters.map((one) => printable(one)).join(""));
+    }
   });
 
   test("keeps what is written in several bytes", () => {

@@ -12,6 +12,7 @@ const SETTINGS = {
   port: 0,
   maxPayloadBytes: 65_535,
   maxConnections: 1000,
+  maxConnectionsPerIp: 1000,
   messageTimeoutMs: 30_000,
   idleTimeoutMs: 30_000,
 };
@@ -197,5 +198,24 @@ describe("startServer()", () => {
     expect(ok(busy)).toBe(200);
     expect(server.log.complaints).toEqual([]);
     await expect(connectNetstring(stopping)).rejects.toThrow();
+  });
+
+  test("stop() goes on for the time that balancers need, and refuses the empty message otherwise", async () => {
+    const server = startServer({ settings: SETTINGS, output: async () => {}, log: createRecordingLog() });
+    await using before = await connectNetstring(server);
+    before.send("", "hello");
+    expect(await before.receive(2)).toEqual(["error empty Cannot store an empty message", okFor("hello")]);
+    const stopped = server.stop({ delayMs: 300, timeoutMs: 5000 });
+    await using during = await connectNetstring(server);
+    during.send("", "hello");
+    expect(await during.receive(2)).toEqual([
+      "error unavailable Cannot take more as the server is about to stop",
+      okFor("hello"),
+    ]);
+    for (const client of [before, during]) {
+      expect(await client.closed()).toBe("ended");
+      client.shutdown();
+    }
+    await stopped;
   });
 });

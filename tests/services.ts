@@ -24,14 +24,14 @@ let notRun = 0;
 afterAll(async () => {
   await Promise.all(started.splice(0).map((server) => server[Symbol.asyncDispose]()));
   if (notRun === 0) return;
-  const missing = (["mysql", "redis", "chromium"] as const).filter((kind) => !BINARIES[kind]);
+  const missing = (["mysql", "redis", "haproxy", "chromium"] as const).filter((kind) => !BINARIES[kind]);
   console.error(
     `\n*** ${notRun} tests did NOT run, as ${missing.join(" and ")} is not installed: bun run ci installs it ***\n`,
   );
 });
 
 /**
- * Gives the function that declares tests which need database servers of their own, or any.
+ * Gives the function that declares tests which need other servers, and databases of their own or any.
  *
  * Where the servers are not installed the tests do not run, which is said at the end, and fails under `CI=true`.
  */

@@ -34,6 +34,19 @@ describe("checkServerSettings()", () => {
       "Cannot use --no-store together with --use-redis",
     ],
     [["--mysql-ca", "ca.pem"], "Cannot use --mysql-ca without --mysql-tls"],
+    [["--tls-cert", "a.pem"], "Cannot use --tls-cert without --tls-key"],
+    [["--tls-key", "a.pem"], "Cannot use --tls-key without --tls-cert"],
+    [["--tls-client-ca", "a.pem"], "Cannot use --tls-client-ca without --tls-cert"],
+    [["--proxy-protocol"], "Cannot use --proxy-protocol without --proxy-trust"],
+    [["--proxy-trust", "10.0.0.0/8"], "Cannot use --proxy-trust without --proxy-protocol"],
+    [
+      ["--proxy-protocol", "--proxy-trust", "10.0.0.1", "--tls-cert", "a", "--tls-key", "b"],
+      "Cannot use --proxy-protocol together with --tls-cert: the balancer speaks TLS then",
+    ],
+    [
+      ["--proxy-trust", "10.0.0.0/33"],
+      'Cannot use --proxy-trust with the value "10.0.0.0/33": expected addresses or ranges such as 10.0.0.0/8, separated by commas',
+    ],
   ] as const;
 
   test.each(WRONG)("refuses %p", (argv, message) => {
@@ -46,6 +59,20 @@ describe("checkServerSettings()", () => {
     expect(request).toMatchObject({
       kind: "run",
       settings: { mysqlHost: "all", mysqlUser: "u", mysqlPass: "p", mysqlDb: "d", mysqlPort: undefined },
+    });
+  });
+
+  test("takes ranges of balancers, by repetition or commas", () => {
+    const request = read([
+      "--proxy-protocol",
+      "--proxy-trust",
+      "10.0.0.0/8, ::1",
+      "--proxy-trust",
+      "1.2.3.4",
+    ]);
+    expect(request).toMatchObject({
+      kind: "run",
+      settings: { proxyTrust: [{ bits: 8 }, { bits: 128 }, { bits: 32 }] },
     });
   });
 

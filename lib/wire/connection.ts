@@ -1,7 +1,10 @@
 import type { Socket } from "bun";
 import type { InFlight } from "./in_flight.ts";
+import type { Limit } from "./limits.ts";
 import { NetstringDecoder, NetstringError } from "./netstring.ts";
-import { closesConnection, formatReply, refuse, type Reply } from "./reply.ts";
+import { ReplyQueue } from "./reply_queue.ts";
+import { refuse, type Reply } from "./reply.ts";
+import type { Session } from "./session.ts";
 
 /** The other end of a connection. */
 export interface Peer {
@@ -29,14 +32,22 @@ export interface ConnectionOptions {
   readonly idleTimeoutMs: number;
   /** Told each reply, once, when it is known. */
   readonly onReply?: ((reply: Reply) => void) | undefined;
+  /** Told the limit at which the connection ends, and a sentence about it. */
+  readonly onLimit: (limit: Limit, sentence: string) => void;
   /** Reply to whatever is sent, instead of taking messages in. */
-  readonly refusal?: Reply;
+  readonly refusal?: Reply | undefined;
 }
 
 /** Replies that a peer has not read yet; beyond it nothing more is read from the peer. */
 const MAX_UNREAD_REPLY_BYTES = 64 * 1024;
+/** Messages of one connection that wait for their reply; beyond it nothing more is read from the peer. */
+const MAX_DUE_REPLIES = 1024;
+/** How long a connection that has not sent anything may still do so when told to finish: it may be as new as that. */
+export const FIRST_BYTE_MS = 500;
 /** How long bytes are thrown away after the last reply, so that closing does not reset the connection and destroy the reply. */
 const LINGER_MS = 2000;
+/** How many bytes are thrown away like that; who sends more has not stopped for the last reply. */
+const MAX_LINGER_BYTES = 1024 * 1024;
 
 /**
  * The server's side of one connection: messages in, replies out in the same order.
@@ -45,90 +56,109 @@ const LINGER_MS = 2000;
  * writes the replies that are due. While `lingering`, it has said its last word and waits for the peer to close.
  * It never writes before it was written to, as a reply that a peer has not read turns the peer's close into a reset.
  */
-export class Connection {
-  readonly #socket: Socket<Connection>;
+export class Connection implements Session {
+  readonly #socket: Socket<unknown>;
   readonly #options: ConnectionOptions;
-  readonly #decoder: NetstringDecoder;
+  #decoder: NetstringDecoder;
+  readonly #replies: ReplyQueue;
   #phase: "reading" | "answering" | "lingering" = "reading";
-  /** Pieces that arrived and are not decoded yet, and the first one's payloads. */
+  /** Pieces that arrived and are not decoded to their end, and the first one's payloads. */
   #pieces: Uint8Array[] = [];
   #payloads: Generator<Uint8Array, void, void> | undefined;
   #paused = false;
+  #hasReceived = false;
   #peerEnded = false;
+  #isClosed = false;
   /** Set when told to finish: what has arrived is answered, and the message that is being received is the last. */
   #finishing = false;
   #isLastMessage = false;
-  /** One slot a message, in order; empty until it is answered. */
-  #slots: { reply?: Reply }[] = [];
-  #flushing = false;
-  #unwritten: Uint8Array | undefined;
+  #hasToldLimit = false;
+  #thrownAwayBytes = 0;
+  /** Bytes that are counted as kept. */
+  #keptBytes = 0;
   /** Monotonic times, in milliseconds. */
   #activeAt = performance.now();
   #messageStartedAt = 0;
 
-  constructor(socket: Socket<Connection>, options: ConnectionOptions) {
+  constructor(socket: Socket<unknown>, options: ConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
     this.#decoder = new NetstringDecoder(options);
+    this.#replies = new ReplyQueue({
+      write: (bytes) => socket.write(bytes),
+      onFlushed: () => {
+        this.#activeAt = performance.now();
+        this.#boundKept();
+        // Not at once, so that others have their turn beside one who sends countless tiny messages.
+        if (this.#paused) setImmediate(this.#resume);
+        this.#closeWhenAnswered();
+      },
+      onReply: options.onReply,
+    });
   }
 
-  /** Takes bytes from the socket. */
   receive(piece: Uint8Array): void {
-    if (this.#phase !== "reading") return;
+    if (this.#phase !== "reading") return this.#throwAway(piece.length);
     this.#activeAt = performance.now();
+    this.#hasReceived = true;
     this.#isLastMessage = this.#finishing;
     if (this.#options.refusal) return this.#refuse(this.#options.refusal);
     this.#pieces.push(piece);
     if (!this.#paused) this.#decode();
+    this.#boundKept();
   }
 
-  /** Notes that the peer will send no more; it may still read. */
   receiveEnd(): void {
     this.#peerEnded = true;
     if (this.#phase === "lingering") this.#socket.end();
     else if (!this.#paused) this.#decode();
   }
 
-  /** Writes on, as the socket has room again. */
   writeOn(): void {
-    const rest = this.#unwritten;
-    if (!rest) return;
-    this.#unwritten = undefined;
+    if (!this.#replies.writeOn()) return;
     this.#activeAt = performance.now();
-    this.#write(rest);
+    this.#boundKept();
     this.#resume();
     this.#closeWhenAnswered();
   }
 
-  /** Closes once the message that is being received, if any, and all before it are answered. */
+  /** Closes once the message that is being received, or the first, and all before it are answered. */
   finish(): void {
+    if (!this.#finishing) this.#activeAt = performance.now();
     this.#finishing = true;
-    if (this.#phase !== "reading" || this.#payloads || this.#decoder.isPartial) return;
-    this.#phase = "answering";
-    this.#closeWhenAnswered();
+    if (this.#hasReceived || this.#peerEnded) this.#endReading();
   }
 
-  /** Ends what has waited for too long. */
   check(now: number): void {
+    const { messageTimeoutMs, idleTimeoutMs, refusal } = this.#options;
+    const silentMs = now - this.#activeAt;
     if (this.#phase === "lingering") {
-      if (now - this.#activeAt > LINGER_MS) this.#socket.terminate();
-    } else if (this.#unwritten) {
-      if (now - this.#activeAt > this.#options.idleTimeoutMs) this.#socket.terminate();
+      if (silentMs > LINGER_MS) this.#socket.terminate();
+    } else if (this.#replies.unwrittenBytes > 0) {
+      if (silentMs > idleTimeoutMs) this.#cutAt("idle-timeout", "as it does not read its answers");
     } else if (this.#paused || this.#phase === "answering") {
       return; // the server's own work takes its time
     } else if (this.#decoder.isPartial) {
-      const { messageTimeoutMs } = this.#options;
       if (now - this.#messageStartedAt <= messageTimeoutMs) return;
-      this.#refuse(
-        refuse("timeout", `Cannot wait longer as a message must arrive within ${messageTimeoutMs / 1000} s`),
-      );
-    } else if (this.#slots.length === 0 && now - this.#activeAt > this.#idleLimitMs) {
-      this.finish();
+      const limit = `a message must arrive within ${messageTimeoutMs / 1000} s`;
+      this.#refuseAt("message-timeout", refuse("timeout", `Cannot wait longer as ${limit}`));
+    } else if (this.#replies.due === 0 && silentMs > (refusal ? LINGER_MS : idleTimeoutMs)) {
+      if (!refusal) this.#tell("idle-timeout", `as it sent nothing for ${idleTimeoutMs / 1000} s`);
+      this.#endReading();
+    } else if (this.#finishing && silentMs > FIRST_BYTE_MS) {
+      this.#endReading();
     }
   }
 
-  get #idleLimitMs(): number {
-    return this.#options.refusal ? LINGER_MS : this.#options.idleTimeoutMs;
+  cut(): void {
+    if (this.#phase === "lingering") this.#socket.end();
+    else this.#socket.terminate();
+  }
+
+  closed(): void {
+    this.#isClosed = true;
+    this.#replies.drop();
+    this.#countKept();
   }
 
   #decode(): void {
@@ -137,11 +167,13 @@ export class Connection {
     try {
       while (this.#phase === "reading") {
         if (this.#mustPause()) return;
-        this.#payloads ??= this.#nextPiece();
-        if (!this.#payloads) break;
+        const [piece] = this.#pieces;
+        if (!piece) break;
+        this.#payloads ??= this.#decoder.push(piece);
         const { done, value } = this.#payloads.next();
         if (done) {
           this.#payloads = undefined;
+          this.#pieces.shift();
           continue;
         }
         completed = true;
@@ -150,7 +182,8 @@ export class Connection {
       }
     } catch (error) {
       if (!(error instanceof NetstringError)) throw error;
-      return this.#refuse(refuse(error.code, error.message));
+      const limit = error.code === "too-large" ? "max-payload" : "malformed";
+      return this.#refuseAt(limit, refuse(error.code, error.message));
     }
     if (completed || !wasPartial) this.#messageStartedAt = performance.now();
     if (this.#peerEnded && this.#phase === "reading") this.#readEnd();
@@ -158,101 +191,126 @@ export class Connection {
     this.#closeWhenAnswered();
   }
 
-  #nextPiece() {
-    const piece = this.#pieces.shift();
-    return piece && this.#decoder.push(piece);
+  #endReading(): void {
+    if (this.#phase !== "reading" || this.#payloads || this.#decoder.isPartial) return;
+    this.#phase = "answering";
+    this.#closeWhenAnswered();
   }
 
   #readEnd(): void {
     if (this.#decoder.isPartial) {
-      this.#refuse(refuse("malformed", "Cannot read netstring as the connection ended in the middle of it"));
+      const reason = "Cannot read netstring as the connection ended in the middle of it";
+      this.#refuseAt("malformed", refuse("malformed", reason));
     }
     this.#phase = "answering";
   }
 
   #mustPause(): boolean {
-    const { inFlight } = this.#options;
-    const isFull = inFlight.isFull;
-    if (!isFull && (this.#unwritten?.length ?? 0) <= MAX_UNREAD_REPLY_BYTES) return false;
+    if (!this.#mustWait()) return false;
     this.#paused = true;
     this.#socket.pause();
-    if (isFull) inFlight.onceFree(() => this.#resume());
     return true;
   }
 
-  #resume(): void {
-    if (!this.#paused) return;
+  #mustWait(): boolean {
+    const { inFlight } = this.#options;
+    if (inFlight.isFull) inFlight.onceFree(this.#resume);
+    const { unwrittenBytes, due } = this.#replies;
+    return inFlight.isFull || unwrittenBytes > MAX_UNREAD_REPLY_BYTES || due >= MAX_DUE_REPLIES;
+  }
+
+  readonly #resume = () => {
+    if (!this.#paused || this.#mustWait()) return;
     this.#paused = false;
     this.#socket.resume();
     this.#messageStartedAt = performance.now();
     this.#decode();
-  }
+    this.#countKept();
+  };
 
   #take(payload: Uint8Array): void {
     const { onMessage, inFlight, peer } = this.#options;
     const bytes = payload.length;
-    const slot: { reply?: Reply } = {};
-    this.#slots.push(slot);
+    const slot = this.#replies.reserve();
+    const settle = (reply: Reply) => {
+      if (this.#replies.settle(slot, reply)) this.#phase = "answering";
+    };
     const reply = onMessage({ payload, peer });
-    if (!(reply instanceof Promise)) return this.#settle(slot, reply);
+    if (!(reply instanceof Promise)) return settle(reply);
     inFlight.add(bytes);
     void reply.then((later) => {
-      this.#settle(slot, later);
+      settle(later);
       inFlight.remove(bytes);
     });
+  }
+
+  #throwAway(bytes: number): void {
+    this.#thrownAwayBytes += bytes;
+    this.#options.inFlight.discard(bytes);
+    if (this.#thrownAwayBytes > MAX_LINGER_BYTES) this.#socket.terminate();
   }
 
   /** Answers what cannot be read on, behind the replies that are due, and closes. */
   #refuse(reply: Reply): void {
     this.#phase = "answering";
-    const slot = {};
-    this.#slots.push(slot);
-    this.#settle(slot, reply);
+    this.#forgetInput();
+    this.#replies.settle(this.#replies.reserve(), reply);
   }
 
-  #settle(slot: { reply?: Reply }, reply: Reply): void {
-    slot.reply = reply;
-    this.#options.onReply?.(reply);
-    if (closesConnection(reply)) this.#phase = "answering";
-    if (this.#flushing) return;
-    // Replies of one batch are settled one after the other: written together, they cost one system call.
-    this.#flushing = true;
-    queueMicrotask(() => this.#flush());
+  #forgetInput(): void {
+    this.#pieces = [];
+    this.#payloads = undefined;
+    this.#decoder = new NetstringDecoder(this.#options);
+    this.#countKept();
   }
 
-  #flush(): void {
-    this.#flushing = false;
-    const waitingFrom = this.#slots.findIndex((slot) => !slot.reply);
-    const settled = this.#slots.splice(0, waitingFrom < 0 ? this.#slots.length : waitingFrom);
-    if (settled.length === 0) return;
-    let text = "";
-    for (const { reply } of settled) text += reply ? frame(formatReply(reply)) : "";
-    this.#activeAt = performance.now();
-    this.#write(Buffer.from(text));
-    this.#closeWhenAnswered();
+  #refuseAt(limit: Limit, reply: Reply): void {
+    this.#tell(limit, reply.kind === "error" ? `as ${reply.code}: ${reply.reason}` : "");
+    this.#refuse(reply);
   }
 
-  #write(bytes: Uint8Array): void {
-    if (this.#unwritten) {
-      this.#unwritten = Buffer.concat([this.#unwritten, bytes]);
-      return;
-    }
-    const written = this.#socket.write(bytes);
-    // Below zero the peer is gone: the peers' clients do not wait for a reply, so this is no error.
-    if (written >= 0 && written < bytes.length) this.#unwritten = bytes.subarray(written);
+  #cutAt(limit: Limit, why: string): void {
+    this.#phase = "lingering";
+    this.#replies.drop();
+    this.#forgetInput();
+    this.#tell(limit, why);
+    this.#socket.terminate();
+  }
+
+  /** Tells the first limit that ends the connection; those that follow from it are not told. */
+  #tell(limit: Limit, why: string): void {
+    if (!this.#hasToldLimit) this.#options.onLimit(limit, why);
+    this.#hasToldLimit = true;
+  }
+
+  /** Ends the connection when all together keep too much and this one has just been given more. */
+  #boundKept(): void {
+    const before = this.#keptBytes;
+    this.#countKept();
+    if (this.#keptBytes <= before || !this.#options.inFlight.isOverfull || this.#isClosed) return;
+    this.#options.inFlight.discard(this.#keptBytes);
+    const why = "too much is kept of messages that have not arrived whole, or of answers that are not read";
+    if (this.#phase !== "reading" || this.#replies.unwrittenBytes > 0)
+      this.#cutAt("max-in-flight", `as ${why}`);
+    else this.#refuseAt("max-in-flight", refuse("busy", `Cannot take more at a time as ${why}`));
+  }
+
+  #countKept(): void {
+    let bytes = 0;
+    for (const piece of this.#pieces) bytes += piece.length;
+    // Once it is closed, what has arrived whole is still taken in, and nothing else is kept.
+    if (!this.#isClosed || this.#paused) bytes += this.#decoder.keptBytes;
+    bytes += this.#replies.unwrittenBytes;
+    this.#options.inFlight.keep(bytes - this.#keptBytes);
+    this.#keptBytes = bytes;
   }
 
   #closeWhenAnswered(): void {
-    if (this.#phase !== "answering" || this.#slots.length > 0 || this.#unwritten) return;
+    if (this.#phase !== "answering" || this.#replies.due > 0 || this.#replies.unwrittenBytes > 0) return;
     this.#phase = "lingering";
     this.#activeAt = performance.now();
-    this.#pieces = [];
-    this.#payloads = undefined;
+    this.#forgetInput();
     if (this.#peerEnded) this.#socket.end();
     else this.#socket.shutdown();
   }
-}
-
-function frame(text: string): string {
-  return `${Buffer.byteLength(text)}:${text},`;
 }

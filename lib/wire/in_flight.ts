@@ -1,32 +1,51 @@
 /** What may be taken in and not yet answered. */
 export interface InFlightLimits {
   /** @default {8192} */
-  readonly maxMessages?: number;
+  readonly maxMessages?: number | undefined;
   /** @default {33_554_432} */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
+  /** Bytes of messages that have not arrived whole, and of answers that are not read. @default {4 times maxBytes} */
+  readonly maxKeptBytes?: number | undefined;
 }
 
+const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
+
 /**
- * Counts the messages that all connections together have taken in and not yet answered.
+ * Counts what all connections together have taken in and not yet answered.
  *
- * Whoever finds it full stops reading and is called once there is room again, so that TCP holds the sender back
- * and memory stays bounded.
+ * Whole messages hold others back: whoever finds it full stops reading and is called once there is room again, so
+ * that TCP holds the sender back and memory stays bounded. Bytes that are kept otherwise, of messages that have not
+ * arrived whole or of answers that are not read, are freed at the sender's pleasure: whoever adds to them when they
+ * are too many is refused.
  */
 export class InFlight {
   readonly #maxMessages: number;
   readonly #maxBytes: number;
+  readonly #maxKeptBytes: number;
   readonly #waiting = new Set<() => void>();
   #messages = 0;
   #bytes = 0;
+  #keptBytes = 0;
+  #discardedBytes = 0;
 
-  constructor({ maxMessages = 8192, maxBytes = 32 * 1024 * 1024 }: InFlightLimits = {}) {
+  constructor({
+    maxMessages = 8192,
+    maxBytes = 32 * 1024 * 1024,
+    maxKeptBytes = 4 * maxBytes,
+  }: InFlightLimits = {}) {
     this.#maxMessages = maxMessages;
     this.#maxBytes = maxBytes;
+    this.#maxKeptBytes = maxKeptBytes;
   }
 
   /** Whether nothing more may be taken in. */
   get isFull(): boolean {
     return this.#messages >= this.#maxMessages || this.#bytes >= this.#maxBytes;
+  }
+
+  /** Whether nothing more may be kept. */
+  get isOverfull(): boolean {
+    return this.#keptBytes > this.#maxKeptBytes;
   }
 
   /** Counts a message that was taken in. */
@@ -44,6 +63,22 @@ export class InFlight {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const resume of waiting) resume();
+  }
+
+  /** Counts bytes that are kept, or with a negative number, are no more. */
+  keep(bytes: number): void {
+    this.#keptBytes += bytes;
+  }
+
+  /**
+   * Counts bytes that were thrown away, and has them collected when they are many: in one turn of the event loop, half
+   * a megabyte can come from each of a thousand connections, which is more than the collector expects.
+   */
+  discard(bytes: number): void {
+    this.#discardedBytes += bytes;
+    if (this.#discardedBytes < MAX_DISCARDED_BYTES) return;
+    this.#discardedBytes = 0;
+    Bun.gc(true);
   }
 
   /** Calls `resume` once, when there is room again. */

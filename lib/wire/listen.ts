@@ -1,26 +1,28 @@
 import type { TCPSocketListener } from "bun";
-import { Connection, type ConnectionOptions, type MessageHandler } from "./connection.ts";
-import { InFlight, type InFlightLimits } from "./in_flight.ts";
 import type { Log } from "../log.ts";
-import { refuse } from "./reply.ts";
+import { OccasionalLog } from "../occasional_log.ts";
+import { Entrance, type EntranceOptions, type ServerSocket } from "./entrance.ts";
+import type { ListenerCounts } from "./limits.ts";
+import type { Session } from "./session.ts";
+
+/** How a listener encrypts; contents of PEM files. */
+export interface ListenTls {
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities that each client's certificate must come from. @default {clients need no certificate} */
+  readonly clientCa?: string | undefined;
+}
 
 /** Options of {@linkcode startListener}. */
-export interface ListenOptions extends Pick<
-  ConnectionOptions,
-  "maxPayloadBytes" | "messageTimeoutMs" | "idleTimeoutMs" | "onReply"
-> {
+export interface ListenOptions extends EntranceOptions {
   /** Address to listen on; `localhost` is 127.0.0.1, where the peers' clients look for it. */
   readonly host: string;
   /** Port to listen on; 0 takes a free one. */
   readonly port: number;
-  readonly maxConnections: number;
-  readonly inFlight?: InFlightLimits;
-  readonly onMessage: MessageHandler;
+  readonly tls?: ListenTls | undefined;
   readonly log: Log;
 }
 
-/** Connections above the limit that are kept for the moment it takes to tell them so; more are cut. */
-const MAX_REFUSED_CONNECTIONS = 256;
 const SWEEP_MS = 100;
 /** How long connections are still accepted after the stop, for those that the kernel had completed before it. */
 const ACCEPT_GRACE_MS = 50;
@@ -36,35 +38,29 @@ export function startListener(options: ListenOptions): Listener {
 
 /** Accepts connections and answers their messages until it is disposed. */
 export class Listener implements AsyncDisposable {
-  readonly #connections = new Set<Connection>();
-  readonly #inFlight: InFlight;
-  readonly #server: TCPSocketListener<Connection>;
+  readonly #entrance: Entrance;
+  readonly #sockets = new Set<ServerSocket>();
+  readonly #log: OccasionalLog;
+  readonly #server: TCPSocketListener<Session | undefined>;
   readonly #sweeper: ReturnType<typeof setInterval>;
   #whenEmpty: (() => void) | undefined;
 
-  constructor({ host, port, maxConnections, inFlight, log, ...connectionOptions }: ListenOptions) {
-    this.#inFlight = new InFlight(inFlight);
-    const open = (socket: Bun.Socket<Connection>) => {
-      const refused = this.#connections.size - maxConnections;
-      if (refused >= MAX_REFUSED_CONNECTIONS) return void socket.terminate();
-      const refusal =
-        refused < 0
-          ? undefined
-          : refuse("busy", `Cannot take more than ${maxConnections} connections at a time`);
-      socket.data = new Connection(socket, {
-        ...connectionOptions,
-        peer: { ip: plainIp(socket.remoteAddress), port: socket.remotePort },
-        inFlight: this.#inFlight,
-        ...(refusal ? { refusal } : {}),
-      });
-      this.#connections.add(socket.data);
-    };
-    this.#server = Bun.listen<Connection>({
+  constructor({ host, port, tls, log, ...options }: ListenOptions) {
+    this.#log = new OccasionalLog({ log });
+    const encryption = tls ? (tls.clientCa === undefined ? "tls" : "mutual-tls") : "none";
+    const entrance = new Entrance(options, { encryption, log: this.#log });
+    this.#entrance = entrance;
+    this.#server = Bun.listen<Session | undefined>({
       hostname: host === "localhost" ? "127.0.0.1" : host,
       port,
       allowHalfOpen: true, // a sender that has closed its side still gets its answers
+      ...(tls ? { tls: completeTls(tls) } : {}),
       socket: {
-        open,
+        open: (socket) => {
+          this.#sockets.add(socket);
+          entrance.open(socket);
+        },
+        handshake: (socket, isDone, error) => entrance.shakeHands(socket, { isDone, error }),
         data: (socket, piece) => socket.data?.receive(piece),
         end: (socket) => socket.data?.receiveEnd(),
         drain: (socket) => socket.data?.writeOn(),
@@ -74,15 +70,13 @@ export class Listener implements AsyncDisposable {
           socket.terminate();
         },
         close: (socket) => {
-          this.#connections.delete(socket.data);
-          if (this.#connections.size === 0) this.#whenEmpty?.();
+          entrance.close(socket);
+          this.#sockets.delete(socket);
+          if (this.#sockets.size === 0) this.#whenEmpty?.();
         },
       },
     });
-    this.#sweeper = setInterval(() => {
-      const now = performance.now();
-      for (const connection of this.#connections) connection.check(now);
-    }, SWEEP_MS);
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
   }
 
   /** Port that is listened on. */
@@ -92,7 +86,12 @@ export class Listener implements AsyncDisposable {
 
   /** Number of open connections. */
   get connectionCount(): number {
-    return this.#connections.size;
+    return this.#sockets.size;
+  }
+
+  /** What was counted so far. */
+  get counts(): ListenerCounts {
+    return this.#entrance.counts;
   }
 
   /**
@@ -103,15 +102,16 @@ export class Listener implements AsyncDisposable {
   async drain({ timeoutMs }: { readonly timeoutMs: number }): Promise<number> {
     await Bun.sleep(Math.min(ACCEPT_GRACE_MS, timeoutMs));
     this.#server.stop();
-    for (const connection of this.#connections) connection.finish();
-    if (this.#connections.size > 0) {
+    this.#entrance.isClosing = true;
+    for (const { data } of this.#sockets) data?.finish();
+    if (this.#sockets.size > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#whenEmpty = resolve;
       const timer = setTimeout(resolve, timeoutMs);
       await promise;
       clearTimeout(timer);
     }
-    const cut = this.#connections.size;
+    const cut = this.#sockets.size;
     await this[Symbol.asyncDispose]();
     return cut;
   }
@@ -120,9 +120,15 @@ export class Listener implements AsyncDisposable {
     clearInterval(this.#sweeper);
     this.#server.stop(true);
   }
+
+  #sweep(): void {
+    const now = performance.now();
+    for (const { data } of this.#sockets) data?.check(now);
+    this.#log.flush(now);
+  }
 }
 
-/** An IPv4 peer of a listener on `::` shows as `::ffff:a.b.c.d`. */
-function plainIp(ip: string): string {
-  return ip.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, "");
+function completeTls({ cert, key, clientCa }: ListenTls): Bun.TLSOptions {
+  const mutual = { ca: clientCa ?? "", requestCert: true, rejectUnauthorized: true };
+  return { cert, key, ...(clientCa === undefined ? {} : mutual) };
 }

@@ -55,6 +55,11 @@ export class NetstringDecoder {
     return this.#inPayload || this.#digits > 0;
   }
 
+  /** Bytes of memory that a message which has not arrived whole takes. */
+  get keptBytes(): number {
+    return this.#buffer.length;
+  }
+
   /**
    * Yields each payload that a piece completes, as a view of the piece where it lies whole in it.
    *

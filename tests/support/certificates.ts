@@ -4,6 +4,7 @@ import type { TempFolder } from "./temp_folder.ts";
 export interface Certificates {
   /** An authority. */
   readonly ca: string;
+  readonly caKey: string;
   /** Its certificate for `server.test` and 127.0.0.1. */
   readonly cert: string;
   readonly key: string;
@@ -19,7 +20,7 @@ export function makeCertificates(folder: TempFolder, name = "test"): Certificate
   const names = ["-addext", "subjectAltName=DNS:server.test,IP:127.0.0.1"];
   const signed = ["-CA", ca, "-CAkey", caKey, "-addext", "basicConstraints=critical,CA:FALSE"];
   makeCertificate("-subj", "/CN=server.test", "-keyout", key, "-out", cert, ...names, ...signed);
-  return { ca, cert, key };
+  return { ca, caKey, cert, key };
 }
 
 function makeCertificate(...options: readonly string[]): void {

@@ -28,6 +28,7 @@ export const BINARIES = {
     Bun.which("google-chrome", { PATH }),
   mysql: Bun.which("mariadbd", { PATH }) ?? Bun.which("mysqld", { PATH }),
   redis: Bun.which("redis-server", { PATH }),
+  haproxy: Bun.which("haproxy", { PATH }),
 };
 
 /** What a database server is started with. */

@@ -1,4 +1,5 @@
 import { createConnection, type Socket } from "node:net";
+import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import { until } from "./until.ts";
 
 /** Options of {@linkcode connectNetstring}. */
@@ -6,6 +7,10 @@ export interface NetstringClientOptions {
   readonly port: number;
   /** @default {"127.0.0.1"} */
   readonly host?: string;
+  /** Address to connect from, such as 127.0.0.2. */
+  readonly localAddress?: string;
+  /** Encrypts the connection. */
+  readonly tls?: ConnectionOptions;
 }
 
 /** Frames a payload, without the code under test. */
@@ -23,9 +28,18 @@ export function okFor(payload: string | Uint8Array): string {
 export async function connectNetstring({
   port,
   host = "127.0.0.1",
+  localAddress,
+  tls,
 }: NetstringClientOptions): Promise<NetstringClient> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const socket = createConnection({ host, port, allowHalfOpen: true, noDelay: true }, resolve);
+  const options = {
+    host,
+    port,
+    allowHalfOpen: true,
+    noDelay: true,
+    ...(localAddress ? { localAddress } : {}),
+  };
+  const socket = tls ? connectTls({ ...options, ...tls }, resolve) : createConnection(options, resolve);
   socket.once("error", reject);
   await promise;
   return new NetstringClient(socket);

@@ -20,6 +20,7 @@ function startAcknowledging(received: number[] = []) {
     port: 0,
     maxPayloadBytes: 10_000_000,
     maxConnections: 10,
+    maxConnectionsPerIp: 1000,
     messageTimeoutMs: 60_000,
     idleTimeoutMs: 60_000,
     log: createRecordingLog(),

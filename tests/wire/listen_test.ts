@@ -29,6 +29,7 @@ function openListener(options: Partial<ListenOptions> = {}) {
     port: 0,
     maxPayloadBytes: 65_535,
     maxConnections: 100,
+    maxConnectionsPerIp: 1000,
     messageTimeoutMs: LONG_MS,
     idleTimeoutMs: LONG_MS,
     log,
@@ -126,7 +127,11 @@ describe("a listener", () => {
     await until(() => opened.listener.connectionCount === 0);
     expect({ state: client.state, complaints: opened.log.complaints }).toEqual({
       state: "ended",
-      complaints: [],
+      complaints: [
+        expect.stringMatching(
+          /^warn Closed the connection of 127.0.0.1:\d+ as malformed: Cannot read/,
+        ) as never,
+      ],
     });
   });
 
@@ -247,7 +252,7 @@ describe("a listener", () => {
   });
 
   test("counts the bytes in flight too", async () => {
-    await using opened = openListener({ inFlight: { maxBytes: 10 } });
+    await using opened = openListener({ inFlight: { maxBytes: 10, maxKeptBytes: 1000 } });
     await using client = await opened.connect();
     client.send("later, and more than ten bytes", "later");
     await opened.takenOf(1);
@@ -329,6 +334,27 @@ describe("drain()", () => {
     client.shutdown();
     idle.shutdown();
     expect(await within(drained)).toBe(0);
+  });
+
+  test("takes the first message of a connection that is as new as that, and waits for none for long", async () => {
+    await using opened = openListener();
+    await using late = await opened.connect();
+    await using silent = await opened.connect();
+    await until(() => opened.listener.connectionCount === 2);
+    const drained = opened.listener.drain({ timeoutMs: LONG_MS });
+    await until(() =>
+      opened.connect().then(
+        (refused) => refused[Symbol.asyncDispose]().then(() => false),
+        () => true,
+      ),
+    );
+    late.send("first", "second");
+    expect(await late.receive(1)).toEqual(["ok first"]);
+    for (const client of [late, silent]) {
+      expect(await client.closed()).toBe("ended");
+      client.shutdown();
+    }
+    expect([await within(drained), late.replies.length, silent.replies.length]).toEqual([0, 1, 0]);
   });
 
   test("waits for the answers that are due", async () => {
