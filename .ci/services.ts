@@ -11,6 +11,7 @@ interface Service {
 const SERVICES: readonly Service[] = [
   { binaries: ["mariadbd", "mysqld"], apt: "mariadb-server", brew: "mariadb" },
   { binaries: ["redis-server"], apt: "redis-server", brew: "redis" },
+  { binaries: ["openssl"], apt: "openssl", brew: "openssl" },
   { binaries: ["haproxy"], apt: "haproxy", brew: "haproxy" },
   { binaries: ["chromium", "chromium-browser", "google-chrome"], apt: "chromium", brew: "chromium" },
   // What builds and runs the images without an engine.
