@@ -4,20 +4,29 @@ interface Service {
   /** Any of these shows that it is there. */
   readonly binaries: readonly string[];
   readonly apt: string;
-  readonly brew: string;
+  /** Absent for what is used on Linux only. */
+  readonly brew?: string;
 }
 
 const SERVICES: readonly Service[] = [
   { binaries: ["mariadbd", "mysqld"], apt: "mariadb-server", brew: "mariadb" },
   { binaries: ["redis-server"], apt: "redis-server", brew: "redis" },
+  { binaries: ["openssl"], apt: "openssl", brew: "openssl" },
   { binaries: ["haproxy"], apt: "haproxy", brew: "haproxy" },
   { binaries: ["chromium", "chromium-browser", "google-chrome"], apt: "chromium", brew: "chromium" },
+  // What builds and runs the images without an engine.
+  { binaries: ["buildah"], apt: "buildah" },
+  { binaries: ["debootstrap"], apt: "debootstrap" },
+  { binaries: ["docker-compose"], apt: "docker-compose" },
 ];
 
 // Debian keeps servers out of the path of ordinary users.
 const PATH = `${process.env["PATH"]}:/usr/sbin:/usr/local/sbin`;
 
-const missing = SERVICES.filter(({ binaries }) => !binaries.some((name) => Bun.which(name, { PATH })));
+const missing = SERVICES.filter(
+  ({ binaries, brew }) =>
+    (brew || process.platform === "linux") && !binaries.some((name) => Bun.which(name, { PATH })),
+);
 
 if (missing.length > 0) {
   const wanted = missing.map(({ binaries }) => binaries[0]).join(", ");
@@ -36,7 +45,7 @@ if (missing.length > 0) {
     ]);
   } else if (Bun.which("brew")) {
     console.log(`Installing ${wanted} with Homebrew`);
-    run(["brew", "install", ...missing.map(({ brew }) => brew)]);
+    run(["brew", "install", ...missing.flatMap(({ brew }) => brew ?? [])]);
   } else {
     console.error(
       `Cannot install ${wanted} as there is neither apt-get nor brew: install them by hand and try again`,

@@ -39,8 +39,11 @@ export function createDeadline(ms: number, outer?: AbortSignal): Deadline {
  * @throws {Error} saying that there was no answer, when the time is up
  */
 export async function within<Value>(ms: number, promise: Promise<Value>): Promise<Value> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`there was no answer within ${ms / 1000} s`)), ms);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  // By hand, as the stats API also runs on a Node.js without Promise.withResolvers().
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`there was no answer within ${ms / 1000} s`)), ms);
+  });
   try {
     return await Promise.race([promise, late]);
   } finally {

@@ -1,3 +1,4 @@
+import { within } from "../deadline.ts";
 import { FailureRun } from "../failure_run.ts";
 import type { Log } from "../log.ts";
 import type { PageReader, Reader, StatsReader } from "../store/store.ts";
@@ -74,13 +75,8 @@ export class Stores {
 
   async #ask<Answer>(reader: Reader, question: () => Promise<Answer>): Promise<Answer> {
     const startedAt = performance.now();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const error = new Error(`no answer within ${this.#timeoutMs / 1000} s`);
-      timer = setTimeout(() => reject(error), this.#timeoutMs);
-    });
     try {
-      const answer = await Promise.race([question(), late]);
+      const answer = await within(this.#timeoutMs, question());
       const latencyMs = performance.now() - startedAt;
       this.#states.set(reader, { store: reader.name, state: "up", latencyMs });
       this.#failures.get(reader)?.recovered(`${reader.name} answers again`);
@@ -93,8 +89,6 @@ export class Stores {
         type: "store_unavailable_exception",
         headers: { "retry-after": String(RETRY_AFTER_SECONDS) },
       });
-    } finally {
-      clearTimeout(timer);
     }
   }
 }

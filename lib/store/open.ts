@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { Log } from "../log.ts";
 import { OperationalError } from "../operational_error.ts";
 import { createBackoff, sleep } from "../retry.ts";
@@ -44,10 +43,11 @@ export async function openStore(options: OpenOptions): Promise<Store | undefined
   const { openSpool } = await import("./spool.ts");
   const { SpooledStore } = await import("./spooled.ts");
   const spool = opened.use(openSpool({ file: settings.spool, maxMessages: settings.spoolMaxMessages }));
+  const { createMysqlStore, createRedisStore } = await import("./databases.ts");
   const stores: Store[] = [];
   let beaten: StatsStore | undefined;
   if (settings.useMysql) {
-    const mysql = opened.use(await createMysqlStore(settings));
+    const mysql = opened.use(createMysqlStore(settings));
     const charset = await waitFor(() => mysql.prepare(), { what: "MySQL", ...options });
     if (charset !== undefined && charset !== UTF8) {
       log.warn(
@@ -57,7 +57,7 @@ export async function openStore(options: OpenOptions): Promise<Store | undefined
     stores.push(opened.use(new SpooledStore({ store: mysql, spool, log })));
   }
   if (settings.useRedis) {
-    const redis = opened.use(await createRedisStore(settings));
+    const redis = opened.use(createRedisStore(settings));
     await waitFor(() => redis.check(), { what: "Redis", ...options });
     stores.push(opened.use(new SpooledStore({ store: redis, spool, log })));
     beaten = redis;
@@ -73,10 +73,8 @@ export async function openReaders(settings: StatsSettings): Promise<Readers> {
     const file = new SqliteFile({ file: settings.sqlite });
     return { pages: file, stats: file, [Symbol.asyncDispose]: () => file[Symbol.asyncDispose]() };
   }
-  const opened = new AsyncDisposableStack();
-  const pages = opened.use(await createMysqlStore(settings));
-  const stats = opened.use(await createRedisStore(settings));
-  return { pages, stats, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  const { openDatabaseReaders } = await import("./databases.ts");
+  return openDatabaseReaders(settings);
 }
 
 /** Tries until it succeeds; resolves to nothing when told to stop before that. */
@@ -103,16 +101,6 @@ async function waitFor<Result>(
   return undefined;
 }
 
-function readPem(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    throw new OperationalError(`Cannot read the certificates for MySQL: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-}
-
 function usesDatabases(settings: DatabaseSettings): boolean {
   const { useMysql, mysqlHost, mysqlPort, mysqlUser, mysqlPass, mysqlDb } = settings;
   const { useRedis, redisHost, redisPort, redisDb, redisPass } = settings;
@@ -128,28 +116,4 @@ function usesDatabases(settings: DatabaseSettings): boolean {
     redisPass,
   ];
   return useMysql || useRedis || given.some((value) => value !== undefined);
-}
-
-// Where a setting is not given, the default is that of the older implementations' stats API.
-async function createMysqlStore(settings: DatabaseSettings) {
-  const { MysqlStore } = await import("./mysql.ts");
-  return new MysqlStore({
-    host: settings.mysqlHost ?? "localhost",
-    port: settings.mysqlPort ?? 3306,
-    user: settings.mysqlUser ?? "eth_user",
-    password: settings.mysqlPass ?? "eth_password",
-    database: settings.mysqlDb ?? "eth",
-    tls: settings.mysqlTls ? (settings.mysqlCa ? { ca: readPem(settings.mysqlCa) } : {}) : undefined,
-  });
-}
-
-async function createRedisStore(settings: DatabaseSettings) {
-  const { RedisStore } = await import("./redis.ts");
-  return new RedisStore({
-    host: settings.redisHost ?? "localhost",
-    port: settings.redisPort ?? 6379,
-    db: settings.redisDb ?? 0,
-    password: settings.redisPass,
-    tls: settings.redisTls,
-  });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test as everywhere } from "bun:test";
-import type { Batch, PageStore, Receipt, StatsStore, Store } from "../../lib/store/store.ts";
+import type { Batch, PageStore, Receipt, ServerRow, StatsStore, Store } from "../../lib/store/store.ts";
 
 /** A store to test, empty at first; disposing it removes what it stands on. */
 export interface Opened<S extends Store> extends AsyncDisposable {
@@ -206,6 +206,57 @@ function describeStats(open: () => Promise<Opened<StatsStore>>, test: typeof eve
     await using again = await opened.again();
     expect(await again.listClients()).toEqual([{ ip: "127.0.0.1", messages: 1 }]);
     expect((await again.listHashes({ limit: 1 })).length).toBe(1);
+  });
+
+  test("listHashes() goes on strictly behind a row, whether it is stored or not", async () => {
+    await using opened = await open();
+    const receipts = numbered(30).map((each, index) => ({
+      ...each,
+      receivedAtSeconds: Math.floor(index / 4),
+    }));
+    await opened.store.write(batch(...receipts));
+    const all = await opened.store.listHashes({ limit: 100 });
+    for (const [index, before] of all.entries())
+      expect(await opened.store.listHashes({ limit: 5, before })).toEqual(all.slice(index + 1, index + 6));
+    const between = { receivedAtSeconds: 3.5, hash: hashOf("unknown") };
+    expect(await opened.store.listHashes({ limit: 100, before: between })).toEqual(
+      all.filter(({ receivedAtSeconds }) => receivedAtSeconds < 3.5),
+    );
+    const [first] = all;
+    const tied = { receivedAtSeconds: first?.receivedAtSeconds ?? 0, hash: "8".repeat(64) };
+    expect(await opened.store.listHashes({ limit: 100, before: tied })).toEqual(
+      all.filter(
+        ({ receivedAtSeconds, hash }) => receivedAtSeconds < tied.receivedAtSeconds || hash < tied.hash,
+      ),
+    );
+  });
+
+  test("listServers() lists the last heartbeat of each server, by host, port and pid", async () => {
+    await using opened = await open();
+    const self = { pid: 7, version: "1.2.3", startedAtSeconds: 1_700_000_000.5 };
+    const server = (host: string, port: number, received: number): ServerRow => ({
+      ...self,
+      host,
+      port,
+      connections: 3,
+      received,
+      stored: 1,
+      spooled: 0,
+    });
+    await opened.store.beat(server("b", 9999, 5));
+    await opened.store.beat(server("b", 9999, 6));
+    await (await opened.again()).beat(server("a", 9999, 7));
+    await opened.store.beat(server("a", 8888, 8));
+    expect(await opened.store.listServers()).toEqual([
+      server("a", 8888, 8),
+      server("a", 9999, 7),
+      server("b", 9999, 6),
+    ]);
+  });
+
+  test("check() resolves while the store answers", async () => {
+    await using opened = await open();
+    await opened.store.check();
   });
 }
 

@@ -230,6 +230,12 @@ function connect() {
   on("beat", (at) => {
     if (at) skewMs = Number(at) - Date.now();
   });
+  // Where a stream cannot be held, such as on Lambda, it ends, and its last event says when to ask again.
+  on("again", (ms) => {
+    source.close();
+    clearTimeout(retry);
+    retry = setTimeout(connect, Number(ms));
+  });
 }
 
 showTimes(document);

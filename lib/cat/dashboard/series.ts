@@ -27,7 +27,12 @@ export function computeSeries(
 ): Series {
   const intervals = intervalsOf(timesSeconds, nowSeconds - DAY_SECONDS);
   const hour = intervals.filter(([at]) => at >= nowSeconds - HOUR_SECONDS).slice(-MAX_POINTS);
-  const steps = Map.groupBy(intervals, ([at]) => Math.floor(at / DAY_STEP_SECONDS));
+  // By hand, as the stats API also runs on a Node.js without Map.groupBy().
+  const steps = new Map<number, (readonly [number, number])[]>();
+  for (const interval of intervals) {
+    const step = Math.floor(interval[0] / DAY_STEP_SECONDS);
+    steps.set(step, [...(steps.get(step) ?? []), interval]);
+  }
   const day = [...steps].map(([step, points]) => {
     const values = points.map(([, seconds]) => seconds);
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
