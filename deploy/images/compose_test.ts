@@ -1,6 +1,8 @@
 /** Checks docker-compose.yml as docker-compose itself reads it. */
 import { beforeAll, describe, expect, test } from "bun:test";
+import { clientFlags, serverFlags, statsFlags } from "../../lib/settings.ts";
 import { ROOT } from "../../tests/support/program.ts";
+import { variablesOf } from "../../tests/support/variables.ts";
 
 interface Service {
   readonly image: string;
@@ -85,6 +87,17 @@ describe("docker-compose.yml", () => {
     for (const [name, value] of secrets) {
       expect(name).toEndWith("_FILE");
       expect(value).toMatch(/^\/run\/(mysql|redis)-secrets\/\w+$/);
+    }
+  });
+
+  test("sets no variable that its program does not read", () => {
+    const flags = { client: clientFlags, server: serverFlags, stats: statsFlags };
+    for (const name of OURS) {
+      const [entry = ""] = name.split("-");
+      const known = variablesOf(entry, flags[entry as keyof typeof flags]);
+      const set = Object.keys(services[name]?.environment ?? {});
+      expect(set.length).toBeGreaterThan(2);
+      expect(set.filter((variable) => !known.has(variable))).toEqual([]);
     }
   });
 

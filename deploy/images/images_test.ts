@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { clientFlags, serverFlags, statsFlags } from "../../lib/settings.ts";
 import { startAnvil } from "../../tests/support/anvil.ts";
 import {
   startMysql,
@@ -13,6 +14,7 @@ import { connectNetstring, frame, okFor } from "../../tests/support/netstring_cl
 import { ROOT } from "../../tests/support/program.ts";
 import { openTempFolder, type TempFolder } from "../../tests/support/temp_folder.ts";
 import { openMysqlDatabase, openRedisDatabase } from "../../tests/support/test_database.ts";
+import { variablesOf } from "../../tests/support/variables.ts";
 import { makeBaseImage } from "./base_image.ts";
 import { buildah, readImageConfig } from "./buildah.ts";
 import { startContainer, type Container } from "./container.ts";
@@ -128,6 +130,12 @@ describe.each(TARGETS)("the image of %s", (target) => {
     });
     expect(Healthcheck?.Test?.slice(0, 3)).toEqual(["CMD", "bun", "-e"]);
     expect(Env.filter((line) => /PASS|AUTH|TOKEN|SECRET/.test(line))).toEqual([]);
+    const set = Env.map((line) => line.split("=")[0] ?? "").filter((name) => name.startsWith("ETH_"));
+    const known = variablesOf(
+      target,
+      { client: clientFlags, server: serverFlags, stats: statsFlags }[target],
+    );
+    expect(set.filter((name) => !known.has(name))).toEqual([]);
   });
 });
 

@@ -11,6 +11,8 @@ const BUILD_FOLDER = join(HERE, ".build");
 export const ROOT = join(HERE, "..", "..");
 /** What Elastic Beanstalk is given. */
 export const BEANSTALK_FOLDER = join(BUILD_FOLDER, "beanstalk");
+/** What runs at the edge of CloudFront. */
+export const CHALLENGE_FILE = join(HERE, "edge", "challenge.js");
 /** What Lambda is given. */
 export const LAMBDA_FOLDER = join(BUILD_FOLDER, "lambda");
 

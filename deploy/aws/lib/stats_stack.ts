@@ -14,7 +14,7 @@ import * as secretsmanager from "aws-cdk-lib/aws-secretsmanager";
 import type { Construct } from "constructs";
 import { acknowledge, acknowledgeWildcards } from "./acknowledge.ts";
 import { addAlarms } from "./alarms.ts";
-import { LAMBDA_FOLDER } from "./build.ts";
+import { CHALLENGE_FILE, LAMBDA_FOLDER } from "./build.ts";
 import { MYSQL_CA_FILE, type DataStack } from "./data_stack.ts";
 import type { NetworkStack } from "./network_stack.ts";
 import type { Settings } from "./settings.ts";
@@ -166,6 +166,15 @@ export class StatsStack extends Stack {
         viewerProtocolPolicy: cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
         allowedMethods: cloudfront.AllowedMethods.ALLOW_ALL,
         cachePolicy,
+        functionAssociations: [
+          {
+            eventType: cloudfront.FunctionEventType.VIEWER_REQUEST,
+            function: new cloudfront.Function(this, "Challenge", {
+              code: cloudfront.FunctionCode.fromFile({ filePath: CHALLENGE_FILE }),
+              runtime: cloudfront.FunctionRuntime.JS_2_0,
+            }),
+          },
+        ],
         originRequestPolicy: cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
         responseHeadersPolicy: new cloudfront.ResponseHeadersPolicy(this, "HttpsAlways", {
           securityHeadersBehavior: {

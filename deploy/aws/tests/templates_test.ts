@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { BlockList } from "node:net";
 import { join } from "node:path";
 import { Match, type Template } from "aws-cdk-lib/assertions";
+import { clientFlags, serverFlags, statsFlags } from "../../../lib/settings.ts";
+import { variablesOf } from "../../../tests/support/variables.ts";
 import { BEANSTALK_FOLDER, build, mysqlCertificates, ROOT } from "../lib/build.ts";
 import { SERVER_PORT } from "../lib/settings.ts";
 import { readTemplates, type Templates } from "./synth.ts";
@@ -24,6 +26,8 @@ interface Resource {
   readonly Properties: {
     readonly AlarmActions?: readonly unknown[];
     readonly CidrBlock?: string;
+    readonly ContainerDefinitions?: readonly { readonly Environment: readonly { readonly Name: string }[] }[];
+    readonly Environment?: { readonly Variables: Readonly<Record<string, unknown>> };
     readonly CidrIp?: string;
     readonly FromPort?: number;
     readonly GroupId?: unknown;
@@ -345,6 +349,46 @@ describe("servers", () => {
     expect(readFileSync(join(BEANSTALK_FOLDER, "rds.pem"), "utf8")).toStartWith(
       "-----BEGIN CERTIFICATE-----",
     );
+  });
+});
+
+describe("variables", () => {
+  const BESIDE = ["SERVER_IMAGE", "SYSTEM"];
+  const EXTENSION = /^(PARAMETERS_SECRETS_EXTENSION|SECRETS_MANAGER|SSM_PARAMETER_STORE)_/;
+  const namespace = "aws:elasticbeanstalk:application:environment";
+
+  test.each([
+    [
+      "server",
+      serverFlags,
+      () =>
+        [...options(closed).keys()]
+          .filter((key) => key.startsWith(`${namespace} `) || key.startsWith(`${namespace}secrets `))
+          .map((key) => key.split(" ")[1] ?? ""),
+    ],
+    [
+      "client",
+      clientFlags,
+      () =>
+        resources(only(closed, "Client"), "AWS::ECS::TaskDefinition").flatMap(
+          ({ Properties }) => Properties.ContainerDefinitions?.[0]?.Environment.map(({ Name }) => Name) ?? [],
+        ),
+    ],
+    [
+      "stats",
+      statsFlags,
+      () =>
+        resources(only(closed, "Stats"), "AWS::Lambda::Function").flatMap(({ Properties }) =>
+          Object.keys(Properties.Environment?.Variables ?? {})
+            .map((name) => name.replace(/_SECRET$/, ""))
+            .filter((name) => !EXTENSION.test(name)),
+        ),
+    ],
+  ] as const)("of %s are ones that it reads", (entry, flags, read) => {
+    const names = read();
+    expect(names.length).toBeGreaterThan(2);
+    const known = variablesOf(entry, flags);
+    expect(names.filter((name) => !known.has(name) && !BESIDE.includes(name))).toEqual([]);
   });
 });
 
