@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
@@ -42,24 +42,22 @@ export async function startMysql({ flags = [] }: DatabaseServerOptions = {}): Pr
   const binary = BINARIES.mysql ?? "mysqld";
   const folder = mkdtempSync(join(tmpdir(), "eth-mysql-"));
   const asRoot = process.getuid?.() === 0 ? ["--user=root"] : [];
+  // Apart from others': at its start a server deletes the temporary tables that it finds there.
+  const temporary = join(folder, "tmp");
+  mkdirSync(temporary);
+  const places = [`--datadir=${join(folder, "data")}`, `--tmpdir=${temporary}`];
   const install = Bun.which("mariadb-install-db", { PATH });
   await run(
     install
-      ? [
-          install,
-          ...asRoot,
-          `--datadir=${folder}`,
-          "--auth-root-authentication-method=normal",
-          "--skip-test-db",
-        ]
-      : [binary, ...asRoot, "--initialize-insecure", `--datadir=${folder}`],
+      ? [install, ...asRoot, ...places, "--auth-root-authentication-method=normal", "--skip-test-db"]
+      : [binary, ...asRoot, ...places, "--initialize-insecure"],
   );
   return createServer(folder, {
     command: (port) => [
       binary,
       "--no-defaults",
       ...asRoot,
-      `--datadir=${folder}`,
+      ...places,
       `--port=${port}`,
       "--bind-address=127.0.0.1",
       `--socket=${folder}/s`,
