@@ -1,7 +1,8 @@
 import type { Socket } from "bun";
 import type { InFlight } from "./in_flight.ts";
+import { Inbox } from "./inbox.ts";
 import type { Limit } from "./limits.ts";
-import { NetstringDecoder, NetstringError } from "./netstring.ts";
+import { NetstringError } from "./netstring.ts";
 import { ReplyQueue } from "./reply_queue.ts";
 import { refuse, type Reply } from "./reply.ts";
 import type { Session } from "./session.ts";
@@ -59,12 +60,9 @@ const MAX_LINGER_BYTES = 1024 * 1024;
 export class Connection implements Session {
   readonly #socket: Socket<unknown>;
   readonly #options: ConnectionOptions;
-  #decoder: NetstringDecoder;
+  readonly #inbox: Inbox;
   readonly #replies: ReplyQueue;
   #phase: "reading" | "answering" | "lingering" = "reading";
-  /** Pieces that arrived and are not decoded to their end, and the first one's payloads. */
-  #pieces: Uint8Array[] = [];
-  #payloads: Generator<Uint8Array, void, void> | undefined;
   #paused = false;
   #hasReceived = false;
   #peerEnded = false;
@@ -83,7 +81,7 @@ export class Connection implements Session {
   constructor(socket: Socket<unknown>, options: ConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#decoder = new NetstringDecoder(options);
+    this.#inbox = new Inbox(options);
     this.#replies = new ReplyQueue({
       write: (bytes) => socket.write(bytes),
       onFlushed: () => {
@@ -103,7 +101,7 @@ export class Connection implements Session {
     this.#hasReceived = true;
     this.#isLastMessage = this.#finishing;
     if (this.#options.refusal) return this.#refuse(this.#options.refusal);
-    this.#pieces.push(piece);
+    this.#inbox.add(piece);
     if (!this.#paused) this.#decode();
     this.#boundKept();
   }
@@ -138,7 +136,7 @@ export class Connection implements Session {
       if (silentMs > idleTimeoutMs) this.#cutAt("idle-timeout", "as it does not read its answers");
     } else if (this.#paused || this.#phase === "answering") {
       return; // the server's own work takes its time
-    } else if (this.#decoder.isPartial) {
+    } else if (this.#inbox.isPartial) {
       if (now - this.#messageStartedAt <= messageTimeoutMs) return;
       const limit = `a message must arrive within ${messageTimeoutMs / 1000} s`;
       this.#refuseAt("message-timeout", refuse("timeout", `Cannot wait longer as ${limit}`));
@@ -162,22 +160,15 @@ export class Connection implements Session {
   }
 
   #decode(): void {
-    const wasPartial = this.#decoder.isPartial;
+    const wasPartial = this.#inbox.isPartial;
     let completed = false;
     try {
       while (this.#phase === "reading") {
         if (this.#mustPause()) return;
-        const [piece] = this.#pieces;
-        if (!piece) break;
-        this.#payloads ??= this.#decoder.push(piece);
-        const { done, value } = this.#payloads.next();
-        if (done) {
-          this.#payloads = undefined;
-          this.#pieces.shift();
-          continue;
-        }
+        const payload = this.#inbox.next();
+        if (!payload) break;
         completed = true;
-        this.#take(value);
+        this.#take(payload);
         if (this.#isLastMessage) this.#phase = "answering";
       }
     } catch (error) {
@@ -187,18 +178,18 @@ export class Connection implements Session {
     }
     if (completed || !wasPartial) this.#messageStartedAt = performance.now();
     if (this.#peerEnded && this.#phase === "reading") this.#readEnd();
-    if (this.#finishing && !this.#decoder.isPartial) this.#phase = "answering";
+    if (this.#finishing && !this.#inbox.isPartial) this.#phase = "answering";
     this.#closeWhenAnswered();
   }
 
   #endReading(): void {
-    if (this.#phase !== "reading" || this.#payloads || this.#decoder.isPartial) return;
+    if (this.#phase !== "reading" || !this.#inbox.isEmpty) return;
     this.#phase = "answering";
     this.#closeWhenAnswered();
   }
 
   #readEnd(): void {
-    if (this.#decoder.isPartial) {
+    if (this.#inbox.isPartial) {
       const reason = "Cannot read netstring as the connection ended in the middle of it";
       this.#refuseAt("malformed", refuse("malformed", reason));
     }
@@ -253,15 +244,9 @@ export class Connection implements Session {
   /** Answers what cannot be read on, behind the replies that are due, and closes. */
   #refuse(reply: Reply): void {
     this.#phase = "answering";
-    this.#forgetInput();
-    this.#replies.settle(this.#replies.reserve(), reply);
-  }
-
-  #forgetInput(): void {
-    this.#pieces = [];
-    this.#payloads = undefined;
-    this.#decoder = new NetstringDecoder(this.#options);
+    this.#inbox.clear();
     this.#countKept();
+    this.#replies.settle(this.#replies.reserve(), reply);
   }
 
   #refuseAt(limit: Limit, reply: Reply): void {
@@ -272,7 +257,8 @@ export class Connection implements Session {
   #cutAt(limit: Limit, why: string): void {
     this.#phase = "lingering";
     this.#replies.drop();
-    this.#forgetInput();
+    this.#inbox.clear();
+    this.#countKept();
     this.#tell(limit, why);
     this.#socket.terminate();
   }
@@ -296,11 +282,9 @@ export class Connection implements Session {
   }
 
   #countKept(): void {
-    let bytes = 0;
-    for (const piece of this.#pieces) bytes += piece.length;
     // Once it is closed, what has arrived whole is still taken in, and nothing else is kept.
-    if (!this.#isClosed || this.#paused) bytes += this.#decoder.keptBytes;
-    bytes += this.#replies.unwrittenBytes;
+    const unread = this.#isClosed && !this.#paused ? 0 : this.#inbox.keptBytes;
+    const bytes = unread + this.#replies.unwrittenBytes;
     this.#options.inFlight.keep(bytes - this.#keptBytes);
     this.#keptBytes = bytes;
   }
@@ -309,7 +293,8 @@ export class Connection implements Session {
     if (this.#phase !== "answering" || this.#replies.due > 0 || this.#replies.unwrittenBytes > 0) return;
     this.#phase = "lingering";
     this.#activeAt = performance.now();
-    this.#forgetInput();
+    this.#inbox.clear();
+    this.#countKept();
     if (this.#peerEnded) this.#socket.end();
     else this.#socket.shutdown();
   }
