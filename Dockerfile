@@ -26,18 +26,19 @@ COPY --from=build --chown=1000:1000 /data /data
 WORKDIR /data
 VOLUME /data
 USER 1000:1000
-# Loopback only: the health check alone asks there. ETH_METRICS_HOST=0.0.0.0 opens it to Prometheus.
-ENV NODE_ENV=production ETH_METRICS_PORT=9464
+ENV NODE_ENV=production
+# On loopback, where the health check alone asks. ETH_METRICS_HOST=0.0.0.0 opens client and server to Prometheus.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
   CMD ["bun", "-e", "fetch('http://127.0.0.1:' + process.env.ETH_METRICS_PORT + '/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 
 FROM runtime AS client
 COPY --from=build /app/client.js /app/
+ENV ETH_METRICS_PORT=9464
 ENTRYPOINT ["bun", "/app/client.js"]
 
 FROM runtime AS server
 COPY --from=build /app/server.js /app/
-ENV ETH_SERVER_HOST=0.0.0.0 ETH_SERVER_PORT=8888
+ENV ETH_SERVER_HOST=0.0.0.0 ETH_SERVER_PORT=8888 ETH_METRICS_PORT=9464
 EXPOSE 8888
 ENTRYPOINT ["bun", "/app/server.js"]
 
