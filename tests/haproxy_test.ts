@@ -89,7 +89,7 @@ describe("servers behind HAProxy", () => {
         for (const [index, port] of ports.entries()) {
           await more();
           servers[index]?.kill("SIGTERM");
-          await haproxy.program.match(new RegExp(`server${index} is DOWN`));
+          await haproxy.program.match(new RegExp(`server${index} is DOWN.*error unavailable`));
           expect((await servers[index]?.ended)?.status).toBe(0);
           await more();
           const server = opened.use(startServer(folder, port));
