@@ -149,6 +149,8 @@ export class Container implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // Process 1 has changed its user, after which the end of unshare does not reach it.
+    if (!this.#program.hasEnded) await this.kill("SIGKILL").catch(() => {}); // it may be ending by itself
     await this.#program[Symbol.asyncDispose]();
     await buildah("rm", this.#parts.id);
     for (const folder of this.#parts.folders) rmSync(folder, { recursive: true, force: true });
