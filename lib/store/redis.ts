@@ -48,9 +48,9 @@ const MAX_RECONNECT_MS = 1000;
 const WRITE = `
 for key = 4, #KEYS do redis.call('DEL', KEYS[key]) end
 if not redis.call('SET', KEYS[3], 1, 'NX', 'EX', ARGV[1]) then return 0 end
-local hashes = tonumber(ARGV[2])
-for at = 3, 2 + 2 * hashes, 2 do redis.call('ZADD', KEYS[1], 'LT', ARGV[at], ARGV[at + 1]) end
-for at = 3 + 2 * hashes, #ARGV, 2 do redis.call('HINCRBY', KEYS[2], ARGV[at], ARGV[at + 1]) end
+local last = 2 + 2 * ARGV[2]
+for at = 3, last, 1000 do redis.call('ZADD', KEYS[1], 'LT', unpack(ARGV, at, math.min(at + 999, last))) end
+for at = last + 1, #ARGV, 2 do redis.call('HINCRBY', KEYS[2], ARGV[at], ARGV[at + 1]) end
 return 1`;
 
 /** Statistics in Redis, under the keys that all implementations share. */

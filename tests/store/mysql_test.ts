@@ -131,6 +131,17 @@ describe("MysqlStore", () => {
     ]);
   });
 
+  test("write() burns no id for pages that come in several batches at once", async () => {
+    await using opened = await open();
+    const pages = Array.from({ length: 200 }, (_, index) => `page ${index}`);
+    const batches = [pages, pages.slice(0, 150), pages.slice(50), pages.toReversed()];
+    await Promise.all(batches.map((batch) => write(opened.store, ...batch)));
+    await write(opened.store, "the last");
+    const [last] = await opened.database.rows<{ id: number }>("SELECT MAX(id) AS id FROM ethereum_data");
+    expect(last?.id).toBe(201);
+    expect(opened.store.tally).toEqual({ stored: 201, duplicates: 500 });
+  });
+
   test("write() refuses what the character set cannot hold, and stores the rest of the batch", async () => {
     await using opened = await open({ tables: GO_TABLE, charset: "latin1" });
     expect(await opened.store.prepare()).toBe("latin1");
