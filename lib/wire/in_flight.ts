@@ -38,9 +38,9 @@ export class InFlight {
     this.#maxKeptBytes = maxKeptBytes;
   }
 
-  /** Whether nothing more may be taken in. */
+  /** Whether nothing more may be taken in: there is no room, or others wait for theirs. */
   get isFull(): boolean {
-    return this.#messages >= this.#maxMessages || this.#bytes >= this.#maxBytes;
+    return this.#messages >= this.#maxMessages || this.#bytes >= this.#maxBytes || this.#waiting.size > 0;
   }
 
   /** Whether nothing more may be kept. */

@@ -28,6 +28,17 @@ describe("InFlight", () => {
     expect(called).toEqual(["first", "second"]);
   });
 
+  test("isFull while others wait, so that they are not passed by for ever", () => {
+    const inFlight = new InFlight({ maxMessages: 4 });
+    for (let added = 0; added < 4; added++) inFlight.add(1);
+    const states: boolean[] = [];
+    inFlight.onceFree(() => states.push(inFlight.isFull));
+    inFlight.remove(1);
+    states.push(inFlight.isFull);
+    inFlight.remove(1);
+    expect(states).toEqual([true, false]);
+  });
+
   test("remove() leaves those alone that wait anew because they found it full again", () => {
     const inFlight = new InFlight({ maxMessages: 1 });
     inFlight.add(1);
