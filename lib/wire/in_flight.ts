@@ -8,7 +8,10 @@ export interface InFlightLimits {
   readonly maxKeptBytes?: number | undefined;
 }
 
-const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
+/** Left to itself, the collector lets some 50 MB come together. */
+const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;
+/** What a message leaves behind beside its payload: objects, a row, a line and a reply. */
+const DISCARDED_BYTES_PER_MESSAGE = 2 * 1024;
 
 /**
  * Counts what all connections together have taken in and not yet answered.
@@ -58,6 +61,7 @@ export class InFlight {
   remove(bytes: number): void {
     this.#messages--;
     this.#bytes -= bytes;
+    this.discard(bytes + DISCARDED_BYTES_PER_MESSAGE);
     if (this.#waiting.size === 0) return;
     if (this.#messages > this.#maxMessages / 2 || this.#bytes > this.#maxBytes / 2) return;
     const waiting = [...this.#waiting];
@@ -71,8 +75,8 @@ export class InFlight {
   }
 
   /**
-   * Counts bytes that were thrown away, and has them collected when they are many: in one turn of the event loop, half
-   * a megabyte can come from each of a thousand connections, which is more than the collector expects.
+   * Counts bytes that were thrown away, and has them collected when they are many: in one turn of the event loop alone,
+   * half a megabyte can come from each of a thousand connections, which is more than the collector expects.
    */
   discard(bytes: number): void {
     this.#discardedBytes += bytes;
