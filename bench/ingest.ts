@@ -62,17 +62,19 @@ const storeEnvironment = {
 
 console.log(`${messages} pages over ${connections} connections`);
 let from = 0;
+let nothingStored: LoadResult;
 {
   await using server = await startServer({ ETH_NO_STORE: "true" });
-  report("nothing stored, a connection each", await load(server, { window: 0 }));
+  nothingStored = report("nothing stored, a connection each", await load(server, { window: 0 }));
 }
 {
   await using server = await startServer(storeEnvironment);
   const firstPage = from;
   report("stored, a connection each", await load(server, { window: 0 }));
   await reportBatches(server);
-  report(`stored, persistent, window ${WINDOW}`, await load(server, { window: WINDOW }));
+  const persistent = report(`stored, persistent, window ${WINDOW}`, await load(server, { window: WINDOW }));
   await reportBatches(server);
+  print("connections, then storing", `${rate(1 / (seconds(nothingStored) + seconds(persistent)))} (a bound)`);
   const peakMegabytes = residentMegabytes(server.pid);
   await Bun.sleep(REST_MS);
   const lone = await load(server, { window: 1, messages: LONE_MESSAGES, connections: 1 });
@@ -125,13 +127,19 @@ async function load(
   return { ...result, cpuMicroseconds: ((cpuSeconds(pid) - before) / job.messages) * 1e6 };
 }
 
-function report(what: string, result: LoadResult & { cpuMicroseconds: number }): void {
-  const { acknowledged, failed, seconds, latenciesMs, cpuMicroseconds } = result;
+function report(what: string, result: LoadResult & { cpuMicroseconds: number }): LoadResult {
+  const { failed, latenciesMs, cpuMicroseconds } = result;
   print(
     what,
-    `${rate(acknowledged / seconds)}  p50 ${ms(latenciesMs.p50)}  p99 ${ms(latenciesMs.p99)}  ` +
+    `${rate(1 / seconds(result))}  p50 ${ms(latenciesMs.p50)}  p99 ${ms(latenciesMs.p99)}  ` +
       `CPU ${cpuMicroseconds.toFixed(0)} µs a message  failed ${failed}`,
   );
+  return result;
+}
+
+/** Time that the whole machine took for a message. */
+function seconds(result: LoadResult): number {
+  return result.seconds / result.acknowledged;
 }
 
 /** Prints how many batches there were of each size since the server's start. */

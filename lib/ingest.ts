@@ -21,6 +21,10 @@ export interface IngestOptions {
   readonly onBatch?: ((batch: { readonly messages: number; readonly seconds: number }) => void) | undefined;
 }
 
+const MAX_BATCHES_AT_ONCE = 2;
+/** Fewest receipts of a batch that is written beside another. */
+const MIN_BATCH_BESIDE = 32;
+
 interface Waiting {
   readonly receipt: Received;
   readonly answer: (reply: Reply) => void;
@@ -30,8 +34,8 @@ interface Waiting {
  * Prints and stores receipts in batches (group commit).
  *
  * A batch is written as soon as the one before it is done and holds all that has arrived since: a lone message
- * waits for nobody, a burst costs few transactions. Full batches are written two at a time, so that one is made
- * ready while the store works on the other.
+ * waits for nobody, a burst costs few transactions. When enough has arrived, it is written beside the one before it,
+ * so that one is made ready while the store works on the other.
  *
  * Invariant: a receipt is answered `ok` only after the store has committed it.
  */
@@ -42,8 +46,9 @@ export class Ingest {
   readonly #onBatch: IngestOptions["onBatch"];
   readonly #failures: FailureRun;
   #waiting: Waiting[] = [];
-  /** The writing of batches, and that of full batches beside it, while they go on. */
-  readonly #lanes: { any?: Promise<void> | undefined; full?: Promise<void> | undefined } = {};
+  /** Batches that are being written. */
+  #writing = 0;
+  #whenSettled: (() => void) | undefined;
 
   constructor({ store, printer, log, maxBatch = 500, onBatch }: IngestOptions) {
     this.#store = store;
@@ -57,27 +62,32 @@ export class Ingest {
   submit(receipt: Received): Promise<Reply> {
     const { promise, resolve } = Promise.withResolvers<Reply>();
     this.#waiting.push({ receipt, answer: resolve });
-    this.#lanes.any ??= this.#writeAll("any", 1);
-    // A full batch gains nothing from waiting for the one before it.
-    if (this.#waiting.length >= this.#maxBatch) this.#lanes.full ??= this.#writeAll("full", this.#maxBatch);
+    if (this.#writing < MAX_BATCHES_AT_ONCE && this.#isWorthABatch(this.#writing)) void this.#writeAll();
     return promise;
   }
 
   /** Resolves once all that was submitted is answered. */
   async settled(): Promise<void> {
-    while (this.#lanes.any ?? this.#lanes.full) await Promise.all([this.#lanes.any, this.#lanes.full]);
+    if (this.#writing > 0) await new Promise<void>((resolve) => (this.#whenSettled = resolve));
   }
 
-  /** Writes batches, one after the other, for as long as at least so many receipts wait. */
-  async #writeAll(lane: "any" | "full", atLeast: number): Promise<void> {
-    while (this.#waiting.length >= atLeast) {
+  /** Writes batches, one after the other, for as long as it is worth it. */
+  async #writeAll(): Promise<void> {
+    this.#writing++;
+    while (this.#isWorthABatch(this.#writing - 1)) {
       // All sockets that are readable now are read before the batch is cut.
       await new Promise((resolve) => setImmediate(resolve));
       const batch = this.#waiting.splice(0, this.#maxBatch);
       if (batch.length > 0) await this.#write(batch);
     }
     // In the same turn as the last look at what waits, so that nothing is submitted in between.
-    this.#lanes[lane] = undefined;
+    this.#writing--;
+    if (this.#writing === 0) this.#whenSettled?.();
+  }
+
+  /** Whether what waits is worth a batch, beside so many others. */
+  #isWorthABatch(others: number): boolean {
+    return this.#waiting.length >= (others > 0 ? MIN_BATCH_BESIDE : 1);
   }
 
   async #write(batch: readonly Waiting[]): Promise<void> {

@@ -70,6 +70,28 @@ describe("Ingest", () => {
     await ingest.settled();
   });
 
+  test("submit() writes a large batch beside the one that is being written, and no third", async () => {
+    const { ingest, writeAt, writes } = createIngest();
+    const submit = (count: number) =>
+      Array.from({ length: count }, (_, index) => ingest.submit(received(`${index}`)));
+    const answers = submit(1);
+    const first = await writeAt(0);
+    answers.push(...submit(31));
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(writes.length).toBe(1);
+    answers.push(...submit(1));
+    const second = await writeAt(1);
+    answers.push(...submit(100));
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(writes.map((write) => payloadsOf(write).length)).toEqual([1, 32]);
+    second.commit();
+    (await writeAt(2)).commit();
+    first.commit();
+    await Promise.all(answers);
+    await ingest.settled();
+    expect(writes.map((write) => payloadsOf(write).length)).toEqual([1, 32, 100]);
+  });
+
   test("submit() writes no more at once than the limit", async () => {
     const { ingest, writeAt, writes } = createIngest({ maxBatch: 2 });
     const answers = ["a", "b", "c", "d", "e"].map((payload) => ingest.submit(received(payload)));
