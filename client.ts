@@ -1,7 +1,7 @@
 #!/usr/bin/env bun
 import { runClient, runClientOnce } from "./lib/client.ts";
 import { runEntry } from "./lib/lifecycle.ts";
-import { checkClientSettings, clientFlags } from "./lib/settings.ts";
+import { checkClientSettings, clientFlags } from "./lib/settings/client.ts";
 import { VERSION } from "./lib/version.ts";
 
 await runEntry(

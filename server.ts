@@ -3,7 +3,7 @@ import { aborted, runEntry } from "./lib/lifecycle.ts";
 import { openStdout } from "./lib/printer.ts";
 import { startServer } from "./lib/server.ts";
 import { readServerTlsFiles } from "./lib/tls_files.ts";
-import { checkServerSettings, serverFlags } from "./lib/settings.ts";
+import { checkServerSettings, serverFlags } from "./lib/settings/server.ts";
 import { openStore } from "./lib/store/open.ts";
 import { VERSION } from "./lib/version.ts";
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bun
 import { aborted, runEntry } from "./lib/lifecycle.ts";
-import { statsFlags } from "./lib/settings.ts";
+import { statsFlags } from "./lib/settings/stats.ts";
 import { startStats } from "./lib/stats.ts";
 import { openReaders } from "./lib/store/open.ts";
 import { VERSION } from "./lib/version.ts";

@@ -63,6 +63,7 @@ export function readCommandLine<F extends Flags>(
     parseValue(flag, given.get(flag) ?? readEnvironment(flag, { entry: entry.name, env, readFile })),
   ]);
   const settings = Object.fromEntries(values) as SettingsOf<F>;
+  checkNeeds(entry.flags, settings);
   entry.check?.(settings);
   return { kind: "run", settings };
 }
@@ -180,4 +181,15 @@ function parseValue(flag: Flag, given: Given | undefined): unknown {
   const name = given?.name ?? `--${flag.flag}`;
   const shown = flag.secret ? "that value" : `the value "${value}"`;
   throw new UsageError(`Cannot use ${name} with ${shown}: expected ${parsed.error.issues[0]?.message}`);
+}
+
+function checkNeeds<F extends Flags>(flags: F, settings: SettingsOf<F>): void {
+  const isSet = ([name]: readonly [string, Flag]) => settings[name] !== undefined && settings[name] !== false;
+  const used = Object.entries(flags)
+    .filter(isSet)
+    .map(([, flag]) => flag);
+  for (const { flag, needs = [] } of used) {
+    const missing = needs.find((needed) => used.every((other) => other.flag !== needed));
+    if (missing !== undefined) throw new UsageError(`Cannot use --${flag} without --${missing}`);
+  }
 }

@@ -7,7 +7,7 @@ import { createClientMetrics, type ClientMetrics } from "./metrics.ts";
 import { startMonitor, type Monitor } from "./monitor.ts";
 import { OperationalError } from "./operational_error.ts";
 import { Servers, type Lookup } from "./servers.ts";
-import type { ClientSettings } from "./settings.ts";
+import type { ClientSettings } from "./settings/client.ts";
 import { openStateFile, type StateFile } from "./state_file.ts";
 import { readTlsFiles } from "./tls_files.ts";
 

@@ -20,6 +20,8 @@ export interface Flag<Value = unknown> {
   readonly secret?: true;
   /** May be given more than once; the values are joined by commas before they are parsed. */
   readonly repeatable?: true;
+  /** Flags without which it means nothing. */
+  readonly needs?: readonly string[];
   /** Turns what was typed into the setting; each of its errors reads on after "expected". */
   readonly schema: z.ZodType<Value, string>;
 }
@@ -33,7 +35,13 @@ export type SettingsOf<F extends Flags> = {
     z.output<F[Name]["schema"]> | (F[Name] extends { readonly default: string } ? never : undefined);
 };
 
-type Described = Pick<Flag, "flag" | "description" | "sharedEnv" | "secret" | "defaultText">;
+type Described = Pick<
+  Flag,
+  "flag" | "description" | "sharedEnv" | "secret" | "default" | "defaultText" | "needs"
+>;
+
+/** Highest number of a TCP port. */
+export const HIGHEST_PORT = 65_535;
 
 /** Declares a switch, which is off unless given. */
 export function toggle<const F extends Described & { readonly alias?: string }>(flag: F) {
@@ -45,10 +53,40 @@ export function toggle<const F extends Described & { readonly alias?: string }>(
 }
 
 /** Declares a flag whose value is any text that is not empty. */
-export function words<
-  const F extends Described & { readonly placeholder: string; readonly default?: string },
->(flag: F) {
+export function words<const F extends Described & { readonly placeholder: string }>(flag: F) {
   return { ...flag, schema: z.string().min(1, { error: "a value that is not empty" }) };
+}
+
+/** Declares a flag whose value names a file. */
+export function file<const F extends Described>(flag: F) {
+  return words({ ...flag, placeholder: "FILE" });
+}
+
+/** Declares a flag whose value is the name or the address of a host. */
+export function host<const F extends Described>(flag: F) {
+  return words({ ...flag, placeholder: "HOST" });
+}
+
+/** Declares a flag whose value is a port to connect to. */
+export function port<const F extends Described>(flag: F) {
+  return whole({ min: 1, max: HIGHEST_PORT }, { ...flag, placeholder: "PORT" });
+}
+
+/** Declares a flag whose value is a port to listen on. */
+export function listenPort<const F extends Described>(flag: F) {
+  return whole({ min: 0, max: HIGHEST_PORT }, { ...flag, placeholder: "PORT" });
+}
+
+/** Declares a flag whose value is a list: of several values, or of one with commas. */
+export function list<Item, const F extends Described & { readonly placeholder: string }>(
+  item: z.ZodType<Item, string>,
+  flag: F,
+) {
+  const schema = z
+    .string()
+    .transform((text) => text.split(",").map((one) => one.trim()))
+    .pipe(z.array(item));
+  return { ...flag, repeatable: true, schema } as const;
 }
 
 /** Declares a flag whose value is one of a few words. */
@@ -64,9 +102,10 @@ export function choice<
 }
 
 /** Declares a flag whose value is a whole number within a range. */
-export function whole<
-  const F extends Described & { readonly placeholder: string; readonly default?: string },
->({ min, max }: { min: number; max: number }, flag: F) {
+export function whole<const F extends Described & { readonly placeholder: string }>(
+  { min, max }: { min: number; max: number },
+  flag: F,
+) {
   return {
     ...flag,
     schema: boundedNumber(/^\d{1,15}$/, { min, max, error: `a whole number from ${min} to ${max}` }),
@@ -74,10 +113,7 @@ export function whole<
 }
 
 /** Declares a flag whose value is a time in seconds, fractions allowed; the setting is in milliseconds. */
-export function seconds<const F extends Described & { readonly default?: string }>(
-  { min, max }: { min: number; max: number },
-  flag: F,
-) {
+export function seconds<const F extends Described>({ min, max }: { min: number; max: number }, flag: F) {
   const error = `a number of seconds from ${min} to ${max}`;
   return {
     ...flag,

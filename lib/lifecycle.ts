@@ -3,7 +3,7 @@ import type { Flags, SettingsOf } from "./flags.ts";
 import { createLog, type Log } from "./log.ts";
 import { OperationalError } from "./operational_error.ts";
 import { sleep } from "./retry.ts";
-import type { commonFlags } from "./settings.ts";
+import type { commonFlags } from "./settings/common.ts";
 
 /** What the main function of an entry is given. */
 export interface Context<F extends Flags> {

@@ -9,7 +9,7 @@ import { startMonitor, type Monitor, type MonitorOptions } from "./monitor.ts";
 import { formatAddress } from "./printable.ts";
 import { Printer, type Output } from "./printer.ts";
 import { sleep } from "./retry.ts";
-import type { ServerSettings } from "./settings.ts";
+import type { ServerSettings } from "./settings/server.ts";
 import { ServerCounts } from "./server_counts.ts";
 import type { Reader, StatsStore, Store } from "./store/store.ts";
 import { VERSION } from "./version.ts";

@@ -4,7 +4,7 @@ import { Stores } from "./cat/stores.ts";
 import { createListenError } from "./listen_error.ts";
 import { createStatsMetrics } from "./metrics.ts";
 import { formatAddress } from "./printable.ts";
-import type { StatsSettings } from "./settings.ts";
+import type { StatsSettings } from "./settings/stats.ts";
 
 /** Options of {@linkcode startStats}. */
 export interface StatsOptions extends Omit<CatOptions, "auth" | "live" | "metrics"> {

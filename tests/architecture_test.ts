@@ -12,7 +12,7 @@ const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   citty: ["lib/cli.ts"],
   consola: ["lib/log.ts"],
   uplot: ["lib/cat/dashboard/routes.ts"],
-  zod: ["lib/cat/view.ts", "lib/flags.ts", "lib/settings.ts", "lib/ethereum/"],
+  zod: ["lib/cat/view.ts", "lib/flags.ts", "lib/settings/", "lib/ethereum/"],
   hono: ["lib/cat/"],
   "prom-client": ["lib/metrics.ts"],
   "bun:sqlite": ["lib/store/sqlite_database.ts"],

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { readCommandLine, renderHelp, UsageError, type Entry } from "../lib/cli.ts";
 import type { Flags } from "../lib/flags.ts";
-import { clientFlags, serverFlags, statsFlags } from "../lib/settings.ts";
+import { clientFlags } from "../lib/settings/client.ts";
+import { serverFlags } from "../lib/settings/server.ts";
+import { statsFlags } from "../lib/settings/stats.ts";
 import { startEntry } from "./support/program.ts";
 import { openTempFolder } from "./support/temp_folder.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readCommandLine, UsageError } from "../lib/cli.ts";
-import { checkClientSettings, clientFlags, type ClientSettings } from "../lib/settings.ts";
+import { checkClientSettings, clientFlags, type ClientSettings } from "../lib/settings/client.ts";
 import { startEntry } from "./support/program.ts";
 
 const entry = {

@@ -2,7 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Flags } from "../lib/flags.ts";
-import { clientFlags, serverFlags, statsFlags } from "../lib/settings.ts";
+import { clientFlags } from "../lib/settings/client.ts";
+import { serverFlags } from "../lib/settings/server.ts";
+import { statsFlags } from "../lib/settings/stats.ts";
 import { ROOT } from "./support/program.ts";
 
 const readme = readFileSync(join(ROOT, "README.md"), "utf8");

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readCommandLine } from "../lib/cli.ts";
-import { checkServerSettings, serverFlags } from "../lib/settings.ts";
+import { checkServerSettings, serverFlags } from "../lib/settings/server.ts";
 
 const ENTRY = {
   name: "server",

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readCommandLine, UsageError } from "../lib/cli.ts";
-import { statsFlags } from "../lib/settings.ts";
+import { statsFlags } from "../lib/settings/stats.ts";
 import { startStats } from "../lib/stats.ts";
 import { openSqliteStore } from "../lib/store/sqlite.ts";
 import { createRecordingLog } from "./support/recording_log.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { runClient } from "../lib/client.ts";
-import type { ClientSettings } from "../lib/settings.ts";
+import type { ClientSettings } from "../lib/settings/client.ts";
 import { startAckServer } from "./support/ack_server.ts";
 import { makeCertificates, type Certificates } from "./support/certificates.ts";
 import { startChainNode } from "./support/chain_node.ts";

@@ -1,6 +1,8 @@
 /** Checks docker-compose.yml as docker-compose itself reads it. */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { clientFlags, serverFlags, statsFlags } from "../../lib/settings.ts";
+import { clientFlags } from "../../lib/settings/client.ts";
+import { serverFlags } from "../../lib/settings/server.ts";
+import { statsFlags } from "../../lib/settings/stats.ts";
 import { ROOT } from "../../tests/support/program.ts";
 import { variablesOf } from "../../tests/support/variables.ts";
 

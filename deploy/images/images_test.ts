@@ -2,7 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { clientFlags, serverFlags, statsFlags } from "../../lib/settings.ts";
+import { clientFlags } from "../../lib/settings/client.ts";
+import { serverFlags } from "../../lib/settings/server.ts";
+import { statsFlags } from "../../lib/settings/stats.ts";
 import { startAnvil } from "../../tests/support/anvil.ts";
 import {
   startMysql,

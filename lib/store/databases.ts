@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { OperationalError } from "../operational_error.ts";
-import type { DatabaseSettings } from "../settings.ts";
+import type { DatabaseSettings } from "../settings/databases.ts";
 import { MysqlStore } from "./mysql.ts";
 import type { Readers } from "./open.ts";
 import { RedisStore } from "./redis.ts";

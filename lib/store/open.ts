@@ -1,7 +1,9 @@
 import type { Log } from "../log.ts";
 import { OperationalError } from "../operational_error.ts";
 import { createBackoff, sleep } from "../retry.ts";
-import type { DatabaseSettings, ServerSettings, StatsSettings } from "../settings.ts";
+import type { DatabaseSettings } from "../settings/databases.ts";
+import type { ServerSettings } from "../settings/server.ts";
+import type { StatsSettings } from "../settings/stats.ts";
 import type { PageReader, StatsReader, StatsStore, Store } from "./store.ts";
 
 /** What a server's store is opened with. */

@@ -1,7 +1,7 @@
 import { heapStats } from "bun:jsc";
 import { readdirSync, readlinkSync } from "node:fs";
 import { runClient } from "../../lib/client.ts";
-import type { ClientSettings } from "../../lib/settings.ts";
+import type { ClientSettings } from "../../lib/settings/client.ts";
 import { createClientSettings } from "./running_client.ts";
 
 /** What a process holds. */

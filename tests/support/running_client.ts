@@ -1,7 +1,7 @@
 import { readCommandLine } from "../../lib/cli.ts";
 import { runClient, type ClientOptions } from "../../lib/client.ts";
 import type { Lookup } from "../../lib/servers.ts";
-import { clientFlags, type ClientSettings } from "../../lib/settings.ts";
+import { clientFlags, type ClientSettings } from "../../lib/settings/client.ts";
 import { createRecordingLog, type RecordingLog } from "./recording_log.ts";
 import { until } from "./until.ts";
 

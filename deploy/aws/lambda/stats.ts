@@ -4,7 +4,7 @@ import { Live } from "../../../lib/cat/dashboard/live.ts";
 import { Stores } from "../../../lib/cat/stores.ts";
 import { readCommandLine } from "../../../lib/cli.ts";
 import { createLog } from "../../../lib/log.ts";
-import { statsFlags } from "../../../lib/settings.ts";
+import { statsFlags } from "../../../lib/settings/stats.ts";
 import { openDatabaseReaders } from "../../../lib/store/databases.ts";
 import { VERSION } from "../../../lib/version.ts";
 import { cutEvents } from "./cut_events.ts";

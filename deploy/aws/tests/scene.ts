@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { renderBlockPage } from "../../../lib/block_page.ts";
-import type { DatabaseSettings } from "../../../lib/settings.ts";
+import type { DatabaseSettings } from "../../../lib/settings/databases.ts";
 import { createMysqlStore, createRedisStore } from "../../../lib/store/databases.ts";
 import type { MysqlStore } from "../../../lib/store/mysql.ts";
 import type { RedisStore } from "../../../lib/store/redis.ts";
