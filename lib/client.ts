@@ -45,6 +45,8 @@ export async function runClient(options: ClientOptions): Promise<void> {
     },
     onRpcError: metrics.observeRpcError,
     onSilence: () => {
+      const them = settings.rpcUrls.length === 1 ? "it" : "them";
+      log.error(`No endpoint answers; asking ${them} again and again`);
       if (settings.rpcUrls.join() === MAINNET_URLS.join())
         log.info('Without internet, "bun run demo" shows the whole with a chain of its own');
     },

@@ -47,7 +47,6 @@ const MIN_SECRET_CHARACTERS = 4;
 export class Endpoints {
   /** Those asked over WebSocket. */
   readonly sockets: readonly Endpoint[];
-  readonly #log: Log;
   readonly #onSilence: () => void;
   readonly #onRpcError: EndpointsOptions["onRpcError"];
   #chainId: bigint | undefined;
@@ -56,7 +55,6 @@ export class Endpoints {
   #polled: readonly Endpoint[];
 
   constructor({ urls, chainId, log, onSilence, onRpcError }: EndpointsOptions) {
-    this.#log = log;
     this.#chainId = chainId;
     this.#onSilence = onSilence;
     this.#onRpcError = onRpcError;
@@ -135,7 +133,6 @@ export class Endpoints {
     const all = [...this.sockets, ...this.#polled];
     if (this.#isSilent || all.some(({ isFailing }) => !isFailing)) return;
     this.#isSilent = true;
-    this.#log.error(`No endpoint answers; asking ${all.length === 1 ? "it" : "them"} again and again`);
     this.#onSilence();
   }
 }

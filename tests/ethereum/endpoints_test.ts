@@ -53,7 +53,6 @@ describe("Endpoints", () => {
     endpoints.noteSuccess(endpoint);
     expect(log.lines.filter((line) => !line.startsWith("debug"))).toEqual([
       "warn The endpoint second:8545 answered error -32000: no project …",
-      "error No endpoint answers; asking it again and again",
       "info The endpoint second:8545 answers again after 3 failures",
     ]);
     expect(log.lines.join("\n")).not.toContain("secret");
