@@ -24,17 +24,17 @@ export class JoinedStore implements Store {
     if (beaten) this.beat = (server) => beaten.beat(server);
   }
 
-  /** What the first of them has done, which is the one of pages where there is one, and what waits for any of them. */
+  /** What the first has done, which is the one of pages where there is one, and what waits for the one that lacks most. */
   get tally(): Partial<StoreTally> {
-    const spooled = this.#stores.reduce((sum, { tally }) => sum + (tally?.spooled ?? 0), 0);
+    const spooled = Math.max(...this.#stores.map(({ tally }) => tally?.spooled ?? 0));
     return { ...this.#stores[0]?.tally, spooled };
   }
 
-  async write({ id, receipts }: Batch): Promise<readonly Refusal[]> {
+  async write(batch: Batch): Promise<readonly Refusal[]> {
     const refusals: Refusal[] = [];
-    let accepted = receipts;
+    let accepted = batch.receipts;
     for (const store of this.#stores) {
-      const refused = await store.write({ id, receipts: accepted });
+      const refused = await store.write({ ...batch, receipts: accepted });
       if (refused.length === 0) continue;
       refusals.push(...refused);
       const hashes = new Set(refused.map(({ hash }) => hash));

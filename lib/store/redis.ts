@@ -38,16 +38,19 @@ const BATCH_PREFIX = "eth:batch:";
 
 /** Longer than a batch is likely to wait in a spool for its second try. */
 const BATCH_EXPIRY_SECONDS = 30 * 24 * 3600;
+/** Longer than what was sent over a connection that was given up can still arrive, as TCP sends it again and again. */
+const REPEATED_EXPIRY_SECONDS = 3600;
 const MAX_RECONNECT_MS = 1000;
 
 /**
  * Applies a batch once, as a whole: a batch whose key is there was applied before, and its answer was lost.
  *
- * ZADD LT keeps the smaller score, so that "first received" is right in whatever order writes arrive.
+ * SET comes first, as Redis looks at the first command alone for whether it has memory left. ZADD LT keeps the smaller score, so that "first received" is right in whatever order writes arrive.
  */
 const WRITE = `
+local isNew = redis.call('SET', KEYS[3], 1, 'NX', 'EX', ARGV[1])
 for key = 4, #KEYS do redis.call('DEL', KEYS[key]) end
-if not redis.call('SET', KEYS[3], 1, 'NX', 'EX', ARGV[1]) then return 0 end
+if not isNew then return 0 end
 local last = 2 + 2 * ARGV[2]
 for at = 3, last, 1000 do redis.call('ZADD', KEYS[1], 'LT', unpack(ARGV, at, math.min(at + 999, last))) end
 for at = last + 1, #ARGV, 2 do redis.call('HINCRBY', KEYS[2], ARGV[at], ARGV[at + 1]) end
@@ -61,7 +64,7 @@ export class RedisStore implements StatsStore {
   #opening: Promise<void> | undefined;
   /** Why there is no connection, which commands that fail for it do not say. */
   #lastError: Error | undefined;
-  /** Batches known to be applied, whose keys the next write removes: Redis remembers the doubtful ones alone. */
+  /** Batches known to be applied, and sent no more than once, whose keys the next write removes: Redis remembers the doubtful ones alone. */
   #confirmed: string[] = [];
 
   /** Makes the store; it connects when it is first used, and again whenever the connection is lost. */
@@ -83,7 +86,7 @@ export class RedisStore implements StatsStore {
     this.#redis.on("error", (error: Error) => (this.#lastError = error));
   }
 
-  async write({ id, receipts }: Batch): Promise<readonly Refusal[]> {
+  async write({ id, receipts, isRepeated = false }: Batch): Promise<readonly Refusal[]> {
     const messagesByIp = new Map<string, number>();
     const values: (string | number)[] = [];
     for (const { hash, receivedAtSeconds, ip } of receipts) {
@@ -93,11 +96,12 @@ export class RedisStore implements StatsStore {
     for (const [ip, messages] of messagesByIp) values.push(ip, messages);
     const key = BATCH_PREFIX + id;
     const keys = [HASHES, CLIENTS, key, ...this.#confirmed.splice(0).filter((other) => other !== key)];
-    await this.#use((redis) =>
-      redis.eval(WRITE, keys.length, ...keys, BATCH_EXPIRY_SECONDS, receipts.length, ...values),
-    );
+    await this.#use(async (redis) => {
+      await redis.eval(WRITE, keys.length, ...keys, BATCH_EXPIRY_SECONDS, receipts.length, ...values);
+      if (isRepeated) await redis.expire(key, REPEATED_EXPIRY_SECONDS);
+    });
     // Not before the caller has taken note: until then the batch may yet be written again, after a crash.
-    setImmediate(() => this.#confirmed.push(key));
+    if (!isRepeated) setImmediate(() => this.#confirmed.push(key));
     return [];
   }
 

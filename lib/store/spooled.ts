@@ -85,7 +85,8 @@ export class SpooledStore implements Store {
       }
       try {
         // An empty batch changes nothing; that it can be written is what counts.
-        const refusals = await this.#store.write(oldest?.batch ?? { id: crypto.randomUUID(), receipts: [] });
+        const batch = oldest?.batch ?? { id: crypto.randomUUID(), receipts: [] };
+        const refusals = await this.#store.write({ ...batch, isRepeated: true });
         if (oldest) this.#remove(oldest, refusals);
         this.#return();
         backoff.reset();

@@ -14,6 +14,8 @@ export interface Batch {
   /** Names the batch for good: a batch that is written again under the same name counts once. */
   readonly id: string;
   readonly receipts: readonly Receipt[];
+  /** Whether it may have been written before, without an answer, and may even yet be: bytes that were sent arrive late. */
+  readonly isRepeated?: boolean;
 }
 
 /** A page that a store can never hold, such as one outside the table's character set. */

@@ -59,6 +59,29 @@ describe("RedisStore", () => {
     expect(await redis.ttl("eth:batch:49")).toBeGreaterThan(0);
   });
 
+  test("write() knows a repeated batch again when what was sent at first arrives late", async () => {
+    await using opened = await open();
+    const batch = { id: "repeated", receipts: [receiptOf("page")] };
+    await opened.store.write({ ...batch, isRepeated: true });
+    for (const id of ["1", "2", "3"]) await opened.store.write({ id, receipts: [receiptOf("page")] });
+    await (await opened.again()).write(batch);
+    expect(await opened.store.listClients()).toEqual([{ ip: "127.0.0.1", messages: 4 }]);
+    expect(await opened.database.redis.ttl("eth:batch:repeated")).toBeWithin(1, 3601);
+  });
+
+  test("write() fails when Redis may take no more memory", async () => {
+    await using server = await startRedis();
+    await using database = await openRedisDatabase({ ...server, user: "", password: "" });
+    await using store = new RedisStore(database.options);
+    await store.write({ id: "1", receipts: [receiptOf("page")] });
+    await database.redis.config("SET", "maxmemory", "1mb");
+    for (const id of ["2", "3"])
+      await expect(store.write({ id, receipts: [receiptOf("page")] })).rejects.toThrow("maxmemory");
+    await database.redis.config("SET", "maxmemory", "0");
+    await store.write({ id: "2", receipts: [receiptOf("page")] });
+    expect(await store.listClients()).toEqual([{ ip: "127.0.0.1", messages: 2 }]);
+  });
+
   test("a write whose answer was lost after Redis had applied it is counted once when it is repeated", async () => {
     await using opened = await open();
     const { redis, options } = opened.database;
