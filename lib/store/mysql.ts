@@ -6,6 +6,7 @@ import { within } from "../deadline.ts";
 import { describeNetworkError } from "../network_error.ts";
 import { OperationalError } from "../operational_error.ts";
 import { formatAddress } from "../printable.ts";
+import { sleep } from "../retry.ts";
 import { mysqlError, prepareTable } from "./mysql_table.ts";
 import type { Batch, PageStore, Refusal } from "./store.ts";
 
@@ -34,18 +35,19 @@ const MAX_CONNECTIONS = 4;
 const MAX_WAITING_FOR_CONNECTION = 256;
 /** Rows of one INSERT: more gain nothing. */
 const MAX_ROWS = 500;
-/** Bytes of one INSERT, well below MySQL's default max_allowed_packet of 16 MiB even when every byte is escaped. */
-const MAX_STATEMENT_BYTES = 4 * 1024 * 1024;
-/** Most bytes that UTF-8 takes for a unit of UTF-16, which is what the length of a string counts. */
-const MAX_UTF8_BYTES = 3;
-const MAX_DEADLOCK_RETRIES = 5;
+/** Bytes of one INSERT's payloads: with the rest of it they stay below a max_allowed_packet of 1 MiB, the smallest usual. */
+const MAX_STATEMENT_BYTES = 960 * 1024;
+/** Most bytes that a unit of UTF-16, which is what the length of a string counts, takes in UTF-8 and with its escape. */
+const MAX_ESCAPED_BYTES = 3;
+const MAX_DEADLOCK_RETRIES = 10;
+const MAX_DEADLOCK_PAUSE_MS = 20;
 
 /**
  * Strict, so that a payload which does not fit is an error and never truncated in silence; it also turns off modes
- * under which the quoting of strings would be another.
+ * under which the quoting of strings would be another. A statement is a transaction, whatever the server's default.
  */
 const SESSION =
-  "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 3";
+  "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 3, autocommit = 1";
 
 // Built by the driver, as Drizzle takes three times the processor time for a statement of many values.
 const SELECT_KNOWN = "SELECT hash FROM ethereum_data WHERE hash IN (?)";
@@ -62,7 +64,7 @@ const DATA_ERRORS: readonly string[] = [
   "WARN_DATA_TRUNCATED",
 ];
 
-/** Errors after which the same statement can be run again at once. */
+/** Errors after which the same rows can be inserted again at once. */
 const DEADLOCK_ERRORS: readonly string[] = ["ER_LOCK_DEADLOCK"];
 
 /**
@@ -111,9 +113,10 @@ export class MysqlStore implements PageStore {
   async write({ receipts }: Batch): Promise<readonly Refusal[]> {
     const pages = new Map(receipts.map(({ hash, payload }) => [hash, { hash, payload }]));
     const refusals = await this.#afterSamePages([...pages.keys()], () => this.#insertNew(pages));
-    const stored = pages.size - refusals.length;
+    const refused = new Set(refusals.map(({ hash }) => hash));
+    const stored = pages.size - refused.size;
     this.tally.stored += stored;
-    this.tally.duplicates += receipts.length - stored - refusals.length;
+    this.tally.duplicates += receipts.filter(({ hash }) => !refused.has(hash)).length - stored;
     return refusals;
   }
 
@@ -155,10 +158,13 @@ export class MysqlStore implements PageStore {
     });
   }
 
-  /** Runs a write after those that hold a page of it and are not done, so that this server never races with itself. */
+  /**
+   * Runs a write after those that hold a page of it and are not done, so that this server never races with itself.
+   * It fails with them, at once, rather than wait for a database that has just not answered.
+   */
   async #afterSamePages<Result>(hashes: readonly string[], write: () => Promise<Result>): Promise<Result> {
     const earlier = new Set(hashes.map((hash) => this.#writing.get(hash)));
-    const done = Promise.allSettled(earlier).then(write);
+    const done = Promise.all(earlier).then(write);
     for (const hash of hashes) this.#writing.set(hash, done);
     try {
       return await done;
@@ -221,7 +227,10 @@ async function insert(database: Database, rows: readonly Page[], attempt = 0): P
   } catch (error) {
     const { code = "", message } = mysqlError(error);
     if (DEADLOCK_ERRORS.includes(code) && attempt < MAX_DEADLOCK_RETRIES) {
-      return insert(database, rows, attempt + 1);
+      await sleep(Math.random() * MAX_DEADLOCK_PAUSE_MS);
+      // Servers that insert the same rows in the same order wait for each other instead.
+      const ordered = rows.toSorted((one, other) => (one.hash < other.hash ? -1 : 1));
+      return insert(database, ordered, attempt + 1);
     }
     if (!DATA_ERRORS.includes(code)) throw error;
     const [first] = rows;
@@ -235,7 +244,7 @@ function* splitRows(rows: readonly Page[]): Generator<readonly Page[]> {
   let from = 0;
   let bytes = 0;
   for (const [index, { payload }] of rows.entries()) {
-    const rowBytes = payload.length * MAX_UTF8_BYTES;
+    const rowBytes = payload.length * MAX_ESCAPED_BYTES;
     if (index > from && (index - from >= MAX_ROWS || bytes + rowBytes > MAX_STATEMENT_BYTES)) {
       yield rows.slice(from, index);
       from = index;

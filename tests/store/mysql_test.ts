@@ -1,6 +1,8 @@
 import { describe, expect } from "bun:test";
+import { createConnection } from "mysql2/promise";
 import { MysqlStore } from "../../lib/store/mysql.ts";
 import { sharedMysql, testWith } from "../services.ts";
+import { startMysql } from "../support/database_server.ts";
 import { receiptOf } from "../support/receipts.ts";
 import {
   GO_TABLE,
@@ -142,6 +144,59 @@ describe("MysqlStore", () => {
     expect(opened.store.tally).toEqual({ stored: 201, duplicates: 500 });
   });
 
+  test("write() commits where statements are not committed by themselves", async () => {
+    await using opened = await open();
+    const { connection, options } = opened.database;
+    await connection.query("SET GLOBAL autocommit = 0");
+    await using store = new MysqlStore(options);
+    await write(store, "page").finally(() => connection.query("SET GLOBAL autocommit = 1"));
+    expect(await opened.store.countPages()).toBe(1);
+  });
+
+  test("write() stores what many servers write in other orders at once, whatever deadlocks that makes", async () => {
+    await using opened = await open();
+    const stores = await Promise.all(Array.from({ length: 8 }, () => opened.again()));
+    const pages = Array.from({ length: 250 }, (_, index) => `page ${index}`);
+    for (let round = 0; round < 5; round++) {
+      const writes = stores.map((store, index) => {
+        const shift = index * 31;
+        const rotated = [...pages.slice(shift), ...pages.slice(0, shift)].map(
+          (page) => `${page} of ${round}`,
+        );
+        return write(store, ...(index % 2 === 0 ? rotated : rotated.reverse()));
+      });
+      expect((await Promise.all(writes)).flat()).toEqual([]);
+    }
+    expect(await opened.store.countPages()).toBe(1250);
+  });
+
+  test("write() stays below the smallest usual max_allowed_packet", async () => {
+    await using server = await startMysql({ flags: ["--max-allowed-packet=1M"] });
+    await using database = await openMysqlDatabase({ ...server, user: "root", password: "" });
+    await using store = new MysqlStore(database.options);
+    await store.prepare();
+    const pages = ["'", "é", "x"].flatMap((filler) =>
+      Array.from({ length: 30 }, (_, index) => `${index}`.padEnd(filler === "é" ? 32_000 : 65_535, filler)),
+    );
+    expect(await write(store, ...pages)).toEqual([]);
+    expect(await store.countPages()).toBe(90);
+  });
+
+  test("a write fails with the earlier one that it waits for, and not a time limit later", async () => {
+    await using server = await startMysql();
+    await using database = await openMysqlDatabase({ ...server, user: "root", password: "" });
+    await using store = new MysqlStore({ ...database.options, timeoutMs: 1000 });
+    await store.prepare();
+    const locker = await createConnection({ host: server.host, port: server.port, user: "root" });
+    await locker.query(`LOCK TABLES ${database.options.database}.ethereum_data WRITE`);
+    const failures: string[] = [];
+    const writes = ["first", "second"].map((name) => write(store, "page").catch(() => failures.push(name)));
+    await Promise.race(writes);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(failures).toEqual(["first", "second"]);
+    await locker.end();
+  });
+
   test("write() refuses what the character set cannot hold, and stores the rest of the batch", async () => {
     await using opened = await open({ tables: GO_TABLE, charset: "latin1" });
     expect(await opened.store.prepare()).toBe("latin1");
@@ -159,6 +214,8 @@ describe("MysqlStore", () => {
     const pages = await opened.store.readPages(good.map((payload) => receiptOf(payload).hash));
     expect([...pages.values()].toSorted()).toEqual(good.toSorted());
     expect(await opened.store.countPages()).toBe(good.length);
+    await write(opened.store, "Ω", "Ω", "page 0 é");
+    expect(opened.store.tally).toEqual({ stored: good.length, duplicates: 1 });
   });
 
   test("write() refuses what is too long for the column instead of truncating it", async () => {
