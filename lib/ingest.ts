@@ -48,7 +48,7 @@ export class Ingest {
   #waiting: Waiting[] = [];
   /** Batches that are being written. */
   #writing = 0;
-  #whenSettled: (() => void) | undefined;
+  #settled: PromiseWithResolvers<void> | undefined;
 
   constructor({ store, printer, log, maxBatch = 500, onBatch }: IngestOptions) {
     this.#store = store;
@@ -68,7 +68,7 @@ export class Ingest {
 
   /** Resolves once all that was submitted is answered. */
   async settled(): Promise<void> {
-    if (this.#writing > 0) await new Promise<void>((resolve) => (this.#whenSettled = resolve));
+    if (this.#writing > 0) await (this.#settled ??= Promise.withResolvers<void>()).promise;
   }
 
   /** Writes batches, one after the other, for as long as it is worth it. */
@@ -82,7 +82,9 @@ export class Ingest {
     }
     // In the same turn as the last look at what waits, so that nothing is submitted in between.
     this.#writing--;
-    if (this.#writing === 0) this.#whenSettled?.();
+    if (this.#writing > 0) return;
+    this.#settled?.resolve();
+    this.#settled = undefined;
   }
 
   /** Whether what waits is worth a batch, beside so many others. */

@@ -47,6 +47,9 @@ export interface StopOptions {
   readonly delayMs?: number;
 }
 
+/** How long a server that stops waits for somebody to read what it prints. */
+const OUTPUT_PATIENCE_MS = 2000;
+
 /** A running server. */
 export interface Server {
   readonly port: number;
@@ -65,9 +68,10 @@ export function startServer({ settings, tls, store, output, log }: ServerOptions
   const counts = new ServerCounts();
   const read = () => ({ ...counts.read(store), ...listener.counts, connections: listener.connectionCount });
   const metrics = createServerMetrics(read);
+  const printer = new Printer({ output, log });
   const ingest = new Ingest({
     store,
-    printer: new Printer({ output, log }),
+    printer,
     log,
     onBatch: (batch) => metrics.observeBatch(batch),
   });
@@ -123,9 +127,11 @@ export function startServer({ settings, tls, store, output, log }: ServerOptions
         await sleep(delayMs);
       }
       log.info("Stopping: finishing what has arrived");
+      const patience = setTimeout(() => printer.giveUp(), Math.min(OUTPUT_PATIENCE_MS, timeoutMs));
       const cut = await listener.drain({ timeoutMs });
       if (cut > 0) log.warn(`Cut ${cut} connections that were not done within ${timeoutMs / 1000} s`);
       await ingest.settled();
+      clearTimeout(patience);
       await stopping.disposeAsync();
       log.info("Stopped");
     },

@@ -171,7 +171,8 @@ describe("Ingest", () => {
     const answered: string[] = [];
     for (const payload of ["a", "b"])
       void ingest.submit(received(payload)).then(() => answered.push(payload));
-    const settled = ingest.settled().then(() => [...answered]);
+    const both = [ingest.settled(), ingest.settled()];
+    const settled = Promise.all(both).then(() => [...answered]);
     (await writeAt(0)).commit();
     (await writeAt(1)).commit();
     expect(await settled).toEqual(["a", "b"]);

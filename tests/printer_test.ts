@@ -34,6 +34,15 @@ describe("Printer", () => {
       lines: ["warn Cannot print messages: broken pipe", "info Messages are printed again after 2 failures"],
     });
   });
+
+  test("giveUp() waits no longer for a reader, and says so", async () => {
+    const log = createRecordingLog();
+    const printer = new Printer({ output: () => new Promise(() => {}), log });
+    const printing = printer.print([]);
+    printer.giveUp();
+    expect([await printing, await printer.print([])]).toEqual([false, false]);
+    expect(log.lines).toEqual(["warn Printing no more, as nobody reads what was printed"]);
+  });
 });
 
 describe("openStdout()", () => {

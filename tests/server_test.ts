@@ -171,6 +171,20 @@ describe("startServer()", () => {
     await server.stop({ timeoutMs: 5000 });
   });
 
+  test("stop() answers what has arrived though nobody reads the output", async () => {
+    await using server = await openServer();
+    const output = () => new Promise<void>(() => {});
+    const stopping = startServer({ settings: SETTINGS, store: server.store, output, log: server.log });
+    await using client = await connectNetstring({ port: stopping.port });
+    for (const message of ["first", "second", "third"]) client.send(message);
+    await client.receive(1);
+    const stopped = stopping.stop({ timeoutMs: 30_000 });
+    expect(await client.receive(3)).toEqual(["first", "second", "third"].map(okFor));
+    client.shutdown();
+    await stopped;
+    expect(await server.store.countPages()).toBe(3);
+  });
+
   test("stop() answers what has arrived, and what is being received", async () => {
     await using server = await openServer();
     const stopping = startServer({
