@@ -6,8 +6,17 @@ export interface BacklogOptions {
   readonly isGapless: boolean;
   /** Last block that needs no delivery any more. */
   readonly after?: bigint | undefined;
-  /** Told of blocks that were given up: the first and the last of them, and how many there were since the start. */
-  readonly onGivenUp: (first: bigint, last: bigint, total: bigint) => void;
+  /** Told of blocks that were given up. */
+  readonly onGivenUp: (blocks: GivenUp) => void;
+}
+
+/** Blocks that were given up, the first and the last of them. */
+export interface GivenUp {
+  readonly first: bigint;
+  readonly last: bigint;
+  /** How many there were since the start. */
+  readonly total: bigint;
+  readonly reason: "too-many" | "newer" | "new-chain";
 }
 
 /**
@@ -45,11 +54,15 @@ export class Backlog {
 
   /** Adds a new head and, where that is wanted, the blocks between it and the one before. */
   add({ number, isNewChain }: { readonly number: bigint; readonly isNewChain: boolean }): void {
+    const { isGapless } = this.#options;
     const seen = isNewChain ? undefined : this.#seen;
     if (seen !== undefined && number <= seen) return;
     this.#seen = number;
-    const first = seen !== undefined && this.#options.isGapless ? seen + 1n : number;
-    if (!this.isEmpty && this.#newest + 1n !== first) this.#giveUpTo(this.#newest);
+    // A chain that begins anew among the blocks that wait has those below it too, and the others to come.
+    const isWaiting = isNewChain && isGapless && this.#isWaiting(number);
+    const first = seen !== undefined && isGapless ? seen + 1n : number;
+    if (!this.isEmpty && !isWaiting && this.#newest + 1n !== first)
+      this.#giveUpTo(this.#newest, isNewChain ? "new-chain" : "newer");
     if (this.isEmpty) this.#oldest = first;
     this.#newest = number;
     this.#trim();
@@ -63,9 +76,10 @@ export class Backlog {
 
   /** Puts back a block that was taken and not delivered, the newest of several first. */
   putBack(number: bigint): void {
+    if (this.#isWaiting(number)) return;
     if (this.isEmpty && number === this.#seen) [this.#oldest, this.#newest] = [number, number];
     else if (number + 1n === this.#oldest) this.#oldest = number;
-    else return this.#noteGivenUp(number, number);
+    else return this.#noteGivenUp(number, number, this.#options.isGapless ? "new-chain" : "newer");
     this.#trim();
   }
 
@@ -82,19 +96,24 @@ export class Backlog {
     return promise;
   }
 
+  #isWaiting(number: bigint): boolean {
+    return number >= this.#oldest && number <= this.#newest;
+  }
+
   #trim(): void {
     const excess = this.#newest - this.#oldest + 1n - this.#capacity;
-    if (excess > 0n) this.#giveUpTo(this.#oldest + excess - 1n);
+    const reason = this.#options.isGapless ? "too-many" : "newer";
+    if (excess > 0n) this.#giveUpTo(this.#oldest + excess - 1n, reason);
   }
 
-  #giveUpTo(last: bigint): void {
+  #giveUpTo(last: bigint, reason: GivenUp["reason"]): void {
     const first = this.#oldest;
     this.#oldest = last + 1n;
-    this.#noteGivenUp(first, last);
+    this.#noteGivenUp(first, last, reason);
   }
 
-  #noteGivenUp(first: bigint, last: bigint): void {
+  #noteGivenUp(first: bigint, last: bigint, reason: GivenUp["reason"]): void {
     this.#givenUp += last - first + 1n;
-    this.#options.onGivenUp(first, last, this.#givenUp);
+    this.#options.onGivenUp({ first, last, total: this.#givenUp, reason });
   }
 }

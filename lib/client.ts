@@ -105,11 +105,15 @@ function createBacklog(
     capacity: isGapless ? maxGap + 1 : 1, // the head itself is no gap
     isGapless,
     after,
-    onGivenUp: (first, last, total) => {
+    onGivenUp: ({ first, last, total, reason }) => {
       metrics?.observeDrop(Number(last - first) + 1);
       const blocks = first === last ? `block ${first}` : `blocks ${first} to ${last}`;
-      const reason = isGapless ? `no more than ${maxGap} may wait` : "there is a newer one";
-      log.warn(`Gave up ${blocks} as ${reason} (${total} in all)`);
+      const reasons = {
+        "too-many": `no more than ${maxGap} may wait`,
+        newer: "there is a newer one",
+        "new-chain": "the chain has begun anew",
+      };
+      log.warn(`Gave up ${blocks} as ${reasons[reason]} (${total} in all)`);
     },
   });
 }

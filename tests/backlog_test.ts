@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { Backlog, type BacklogOptions } from "../lib/backlog.ts";
+import { Backlog, type BacklogOptions, type GivenUp } from "../lib/backlog.ts";
 
-type GivenUp = [first: bigint, last: bigint, total: bigint];
+type Told = [first: bigint, last: bigint, total: bigint, reason: GivenUp["reason"]];
 
 function createBacklog(options: Partial<BacklogOptions> = {}) {
-  const givenUp: GivenUp[] = [];
+  const givenUp: Told[] = [];
   const backlog = new Backlog({
     capacity: 10,
     isGapless: true,
-    onGivenUp: (...blocks) => givenUp.push(blocks),
+    onGivenUp: ({ first, last, total, reason }) => givenUp.push([first, last, total, reason]),
     ...options,
   });
   const add = (number: bigint, isNewChain = false) => backlog.add({ number, isNewChain });
@@ -44,8 +44,8 @@ describe("Backlog", () => {
     add(10n);
     expect(takeAll()).toEqual([10n]);
     expect(givenUp).toEqual([
-      [5n, 5n, 1n],
-      [9n, 9n, 2n],
+      [5n, 5n, 1n, "newer"],
+      [9n, 9n, 2n, "newer"],
     ]);
   });
 
@@ -54,8 +54,8 @@ describe("Backlog", () => {
     add(2n ** 200n);
     add(2n ** 200n + 1n);
     expect(givenUp).toEqual([
-      [1n, 2n ** 200n - 3n, 2n ** 200n - 3n],
-      [2n ** 200n - 2n, 2n ** 200n - 2n, 2n ** 200n - 2n],
+      [1n, 2n ** 200n - 3n, 2n ** 200n - 3n, "too-many"],
+      [2n ** 200n - 2n, 2n ** 200n - 2n, 2n ** 200n - 2n, "too-many"],
     ]);
     expect(takeAll()).toEqual([2n ** 200n - 1n, 2n ** 200n, 2n ** 200n + 1n]);
   });
@@ -81,8 +81,8 @@ describe("Backlog", () => {
       expect(takeAll()).toEqual([newer]);
     }
     expect(givenUp).toEqual([
-      [5n, 5n, 1n],
-      [5n, 5n, 2n],
+      [5n, 5n, 1n, "newer"],
+      [5n, 5n, 2n, "newer"],
     ]);
   });
 
@@ -96,9 +96,24 @@ describe("Backlog", () => {
     add(7n);
     expect(takeAll()).toEqual([5n, 6n, 7n]);
     expect(givenUp).toEqual([
-      [101n, 103n, 3n],
-      [100n, 100n, 4n],
+      [101n, 103n, 3n, "new-chain"],
+      [100n, 100n, 4n, "new-chain"],
     ]);
+  });
+
+  test("on a new chain that begins among the blocks that wait gives up none of them", () => {
+    const { backlog, add, takeAll, givenUp } = createBacklog({ after: 89n });
+    add(95n);
+    expect(backlog.take()).toBe(90n);
+    add(93n, true);
+    backlog.putBack(90n);
+    add(96n);
+    expect(backlog.take()).toBe(90n);
+    add(91n, true);
+    backlog.putBack(90n);
+    add(94n);
+    expect(takeAll()).toEqual([90n, 91n, 92n, 93n, 94n]);
+    expect(givenUp).toEqual([]);
   });
 
   test("change() resolves when something is added, and when it is closed", async () => {
