@@ -36,6 +36,10 @@ const GAP = "expected a whole number from 1 to 1000000000";
 
 const WRONG: readonly (readonly [line: string, said: string])[] = [
   ["--rpc-url ftp://host", `Cannot use --rpc-url with that value: ${URLS}`],
+  [
+    "--rpc-url ws://host/key#x",
+    "Cannot use --rpc-url with that value: expected addresses without a fragment",
+  ],
   ["--rpc-url ws://", `Cannot use --rpc-url with that value: ${URLS}`],
   ["--stall-timeout 0", `Cannot use --stall-timeout with the value "0": ${STALL}`],
   ["--stall-timeout soon", `Cannot use --stall-timeout with the value "soon": ${STALL}`],

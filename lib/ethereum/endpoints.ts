@@ -39,6 +39,7 @@ export interface EndpointsOptions {
 const MAX_LAG = 3n;
 /** Parts of an address shorter than this are not taken for a key. */
 const MIN_SECRET_CHARACTERS = 4;
+const MAX_QUOTED_CHARACTERS = 240;
 
 /**
  * Endpoints that stand in for each other, and their health: one that fails, lags or asks for fewer requests is
@@ -127,7 +128,7 @@ export class Endpoints {
 
   #bench(endpoint: Endpoint, { code, message, retryAfterMs }: RpcError): void {
     this.#onRpcError?.({ endpoint: endpoint.name, code });
-    endpoint.failures.report(`The endpoint ${endpoint.name} ${hideSecrets(message, endpoint.url)}`);
+    endpoint.failures.report(`The endpoint ${endpoint.name} ${shorten(hideSecrets(message, endpoint.url))}`);
     endpoint.benchedUntilMs = performance.now() + (retryAfterMs ?? endpoint.backoff.next());
     endpoint.isFailing = true;
     const all = [...this.sockets, ...this.#polled];
@@ -160,9 +161,27 @@ function createEndpoint(url: string, log: Log): Endpoint {
 
 /** Takes the parts of an address that may be a key out of a text, as endpoints quote them in their errors. */
 function hideSecrets(text: string, url: string): string {
-  const { username, password, pathname, searchParams } = new URL(url);
-  const secrets = [username, password, ...pathname.split("/"), ...searchParams.values()];
-  return secrets
+  const { username, password, pathname, search } = new URL(url);
+  const values = search
+    .slice(1)
+    .split("&")
+    .map((pair) => pair.slice(pair.indexOf("=") + 1));
+  const parts = [username, password, ...pathname.split("/"), ...values];
+  return parts
+    .flatMap((part) => [part, decode(part)])
     .filter((secret) => secret.length >= MIN_SECRET_CHARACTERS)
+    .toSorted((one, other) => other.length - one.length)
     .reduce((hidden, secret) => hidden.replaceAll(secret, "…"), text);
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // a percent sign that stands for itself
+  }
+}
+
+function shorten(text: string): string {
+  return text.length <= MAX_QUOTED_CHARACTERS ? text : `${text.slice(0, MAX_QUOTED_CHARACTERS)}…`;
 }

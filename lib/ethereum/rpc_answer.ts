@@ -13,7 +13,7 @@ export type RpcErrorCode =
   | "lagging"
   | "wrong-chain";
 
-/** An endpoint that is of no use for now; the message reads on after the endpoint's name. */
+/** An endpoint that is of no use for now; the message reads on after its name, and may quote all of what it answered. */
 export class RpcError extends Error {
   override readonly name = "RpcError";
   readonly code: RpcErrorCode;
@@ -46,7 +46,6 @@ const HTTP_TOO_MANY_REQUESTS = 429;
 /** "Limit exceeded" (EIP-1474, "Remote procedure call specification", error codes). */
 const LIMIT_EXCEEDED = -32005;
 const MAX_RETRY_AFTER_MS = 5 * 60_000;
-const MAX_QUOTED_CHARACTERS = 200;
 
 /**
  * A quantity as Ethereum's JSON-RPC writes it: `0x`, then hexadecimal digits without leading zeros (ethereum.org,
@@ -88,23 +87,16 @@ export function readResult<Result>(text: string, context: AnswerContext<Result>)
   const rest = isLimited ? { retryAfterMs: readRetryAfter(retryAfter, Date.now()) } : {};
   if (answer?.error) {
     const { code, message } = answer.error;
-    throw new RpcError(
-      isLimited ? "rate-limited" : "refused",
-      `answered error ${code}: ${quote(message)}`,
-      rest,
-    );
+    throw new RpcError(isLimited ? "rate-limited" : "refused", `answered error ${code}: ${message}`, rest);
   }
   if (status !== 200)
     throw new RpcError(isLimited ? "rate-limited" : "http", `answered HTTP ${status}`, rest);
   if (text === "") throw new RpcError("malformed", "answered with nothing");
-  if (!answer) throw new RpcError("malformed", `answered what is not JSON-RPC: ${quote(text)}`);
+  if (!answer) throw new RpcError("malformed", `answered what is not JSON-RPC: ${text}`);
   if (answer.id !== id) throw new RpcError("malformed", "answered another request than was made");
   const result = shape.safeParse(answer.result);
   if (result.success) return result.data;
-  throw new RpcError(
-    "malformed",
-    `answered ${method} with ${quote(JSON.stringify(answer.result) ?? "no result")}`,
-  );
+  throw new RpcError("malformed", `answered ${method} with ${JSON.stringify(answer.result) ?? "no result"}`);
 }
 
 /**
@@ -132,8 +124,4 @@ function isRateLimit({ code, message }: { code: number; message: string }): bool
     code === LIMIT_EXCEEDED ||
     /rate.?limit|too many requests/i.test(message)
   );
-}
-
-function quote(text: string): string {
-  return text.length <= MAX_QUOTED_CHARACTERS ? text : `${text.slice(0, MAX_QUOTED_CHARACTERS)}…`;
 }

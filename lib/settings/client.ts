@@ -18,10 +18,12 @@ import {
 import type { HostAndPort } from "../servers.ts";
 import { commonFlags, DAY_SECONDS, metricsFlags } from "./common.ts";
 
-const rpcUrl = z.url({
-  protocol: /^(https?|wss?)$/,
-  error: "http://, https://, ws:// or wss:// addresses, separated by commas",
-});
+const rpcUrl = z
+  .url({
+    protocol: /^(https?|wss?)$/,
+    error: "http://, https://, ws:// or wss:// addresses, separated by commas",
+  })
+  .refine((url) => !url.includes("#"), { error: "addresses without a fragment behind a #" });
 
 const serverAddress = z.string().transform(readHostAndPort);
 

@@ -58,6 +58,22 @@ describe("Endpoints", () => {
     expect(log.lines.join("\n")).not.toContain("secret");
   });
 
+  test("use() quotes no more than the beginning of what was answered, and no key in whatever form", async () => {
+    const key = "SECRET1234567890";
+    const urls = [`http://user:pass%20word@host/v3/${key}%2F?apikey=ab%2Fcd&${key}`];
+    const { log, fail, all } = createEndpoints(urls);
+    const shown = `/v3/${key}/ /v3/${key}%2F pass word pass%20word ab/cd ab%2Fcd ?${key}`;
+    await fail(all[0] as Endpoint, new RpcError("malformed", `answered ${shown} ${"x".repeat(10_000)}`));
+    const [said = ""] = log.lines;
+    expect(said).toStartWith("warn The endpoint host answered /v3/… /v3/… … … … … ?… xxx");
+    expect(said.length).toBeLessThan(300);
+    for (let before = 180; before < 260; before++) {
+      const other = createEndpoints(urls);
+      await other.fail(other.all[0] as Endpoint, new RpcError("malformed", "x".repeat(before) + key));
+      expect(other.log.lines.join()).not.toContain("SECR");
+    }
+  });
+
   test("use() tells of silence once all have failed, and again after one has told a head", async () => {
     const { endpoints, fail, all, silences } = createEndpoints();
     for (const endpoint of [...all, ...all]) await fail(endpoint);

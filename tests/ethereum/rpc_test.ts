@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { callRpc } from "../../lib/ethereum/rpc.ts";
 import { blockNumberMethod, RpcError } from "../../lib/ethereum/rpc_answer.ts";
-import { BAD_ANSWERS, block, body, result, silence, startFakeNode } from "../support/fake_node.ts";
+import { BAD_ANSWERS, block, result, silence, startFakeNode } from "../support/fake_node.ts";
 
 function askBlockNumber(url: string, signal?: AbortSignal): Promise<bigint> {
   return callRpc(url, { ...blockNumberMethod, timeoutMs: 300, signal });
@@ -55,11 +55,6 @@ describe("callRpc()", () => {
       code: "unreachable",
       message: "cannot be reached: nothing listens there",
     });
-  });
-
-  test("quotes no more than the beginning of a long answer", async () => {
-    await using node = startFakeNode(body("x".repeat(10_000)));
-    expect((await failureOf(askBlockNumber(node.url))).message.length).toBeLessThan(300);
   });
 
   test("ends by its signal", async () => {
