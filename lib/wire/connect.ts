@@ -145,7 +145,10 @@ export class ClientConnection implements Disposable {
       waiting.timer = setTimeout(() => this.#fail(`did not ${what} within ${ms / 1000} s`), ms);
     };
     setTimer(this.#sendTimeoutMs, "take the message");
-    this.#write(encodeNetstring(payload), () => setTimer(this.#replyTimeoutMs, "answer"));
+    this.#write(encodeNetstring(payload), () => {
+      // The answer may be there already, when what was sent behind the message took long.
+      if (this.#waiting.includes(waiting)) setTimer(this.#replyTimeoutMs, "answer");
+    });
     return promise;
   }
 

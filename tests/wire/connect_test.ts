@@ -31,6 +31,28 @@ function startAcknowledging(received: number[] = []) {
   });
 }
 
+/** A server that answers each of two messages when it has read so many bytes, and pauses between them. */
+function startPausing({ first, second }: { readonly first: number; readonly second: number }) {
+  const ok = frame(`ok ${"a".repeat(64)}`);
+  let read = 0;
+  return Bun.listen({
+    hostname: HOST,
+    port: 0,
+    socket: {
+      data(socket, piece) {
+        const before = read;
+        read += piece.length;
+        if (before < first && read >= first) {
+          socket.write(ok);
+          socket.pause();
+          setTimeout(() => socket.resume(), 200);
+        }
+        if (before < second && read >= second) socket.write(ok);
+      },
+    },
+  });
+}
+
 /** A server that accepts, and neither reads nor answers. */
 async function startMute() {
   const server = createServer((socket) => {
@@ -57,6 +79,17 @@ async function failureOf(promise: Promise<unknown>): Promise<string> {
 }
 
 describe("connect()", () => {
+  test("send() waits for no answer that has come while a later message was still being sent", async () => {
+    const [small, large] = ["x".repeat(5_000_000), "y".repeat(20_000_000)];
+    using server = startPausing({ first: small.length, second: small.length + large.length });
+    const replyTimeoutMs = 1000;
+    using connection = await connect({ host: HOST, port: server.port, replyTimeoutMs });
+    await Promise.all([connection.send(small), connection.send(large)]);
+    const answeredAt = performance.now();
+    await until(() => performance.now() > answeredAt + 1.5 * replyTimeoutMs);
+    expect(connection.isOpen).toBe(true);
+  });
+
   test("send() resolves to the answers of messages that are under way together, in order", async () => {
     await using server = startAcknowledging();
     using connection = await connect({ host: HOST, port: server.port });
