@@ -27,13 +27,13 @@ export class Admission<Connection> {
 
   /** Counts a connection, whose address need not be known; gives the limit that it exceeds. */
   enter(connection: Connection, ip?: string): Limit | undefined {
-    const limit = this.#exceeded(connection, ip);
+    this.leave(connection);
+    const limit = this.#exceeded(ip);
     if (limit) {
       this.refuse(connection);
       return limit;
     }
     const address = ip === undefined ? undefined : addressOf(ip);
-    this.#refused.delete(connection);
     this.#admitted.set(connection, address);
     if (address !== undefined) this.#perAddress.set(address, this.#count(address) + 1);
     return undefined;
@@ -64,9 +64,9 @@ export class Admission<Connection> {
     else this.#perAddress.delete(address);
   }
 
-  #exceeded(connection: Connection, ip: string | undefined): Limit | undefined {
+  #exceeded(ip: string | undefined): Limit | undefined {
     const { maxConnections, maxConnectionsPerIp } = this.#limits;
-    if (!this.#admitted.has(connection) && this.#admitted.size >= maxConnections) return "max-connections";
+    if (this.#admitted.size >= maxConnections) return "max-connections";
     if (ip === undefined || this.#count(addressOf(ip)) < maxConnectionsPerIp) return undefined;
     return "max-connections-per-ip";
   }

@@ -1,5 +1,5 @@
 import type { Socket } from "bun";
-import type { InFlight } from "./in_flight.ts";
+import type { InFlight, Keeper } from "./in_flight.ts";
 import { Inbox } from "./inbox.ts";
 import type { Limit } from "./limits.ts";
 import { NetstringError } from "./netstring.ts";
@@ -57,7 +57,7 @@ const MAX_LINGER_BYTES = 1024 * 1024;
  * writes the replies that are due. While `lingering`, it has said its last word and waits for the peer to close.
  * It never writes before it was written to, as a reply that a peer has not read turns the peer's close into a reset.
  */
-export class Connection implements Session {
+export class Connection implements Session, Keeper {
   readonly #socket: Socket<unknown>;
   readonly #options: ConnectionOptions;
   readonly #inbox: Inbox;
@@ -72,7 +72,7 @@ export class Connection implements Session {
   #isLastMessage = false;
   #hasToldLimit = false;
   #thrownAwayBytes = 0;
-  /** Bytes that are counted as kept. */
+  /** Bytes that are noted as kept. */
   #keptBytes = 0;
   /** Monotonic times, in milliseconds. */
   #activeAt = performance.now();
@@ -86,7 +86,7 @@ export class Connection implements Session {
       write: (bytes) => socket.write(bytes),
       onFlushed: () => {
         this.#activeAt = performance.now();
-        this.#boundKept();
+        this.#noteKept();
         // Not at once, so that others have their turn beside one who sends countless tiny messages.
         if (this.#paused) setImmediate(this.#resume);
         this.#closeWhenAnswered();
@@ -103,7 +103,7 @@ export class Connection implements Session {
     if (this.#options.refusal) return this.#refuse(this.#options.refusal);
     this.#inbox.add(piece);
     if (!this.#paused) this.#decode();
-    this.#boundKept();
+    this.#noteKept();
   }
 
   receiveEnd(): void {
@@ -115,7 +115,7 @@ export class Connection implements Session {
   writeOn(): void {
     if (!this.#replies.writeOn()) return;
     this.#activeAt = performance.now();
-    this.#boundKept();
+    this.#noteKept();
     this.#resume();
     this.#closeWhenAnswered();
   }
@@ -156,7 +156,21 @@ export class Connection implements Session {
   closed(): void {
     this.#isClosed = true;
     this.#replies.drop();
-    this.#countKept();
+    this.#noteKept();
+    // Nothing is written any more for which it could wait.
+    if (this.#paused) setImmediate(this.#resume);
+  }
+
+  letGo(): void {
+    const why = "too much is kept of messages that have not arrived whole, or of answers that are not read";
+    if (this.#isClosed) {
+      this.#inbox.clear();
+      this.#noteKept();
+    } else if (this.#phase !== "reading" || this.#replies.unwrittenBytes > 0) {
+      this.#cutAt("max-in-flight", `as ${why}`);
+    } else {
+      this.#refuseAt("max-in-flight", refuse("busy", `Cannot take more at a time as ${why}`));
+    }
   }
 
   #decode(): void {
@@ -216,7 +230,7 @@ export class Connection implements Session {
     this.#socket.resume();
     this.#messageStartedAt = performance.now();
     this.#decode();
-    this.#countKept();
+    this.#noteKept();
   };
 
   #take(payload: Uint8Array): void {
@@ -245,7 +259,7 @@ export class Connection implements Session {
   #refuse(reply: Reply): void {
     this.#phase = "answering";
     this.#inbox.clear();
-    this.#countKept();
+    this.#noteKept();
     this.#replies.settle(this.#replies.reserve(), reply);
   }
 
@@ -258,7 +272,7 @@ export class Connection implements Session {
     this.#phase = "lingering";
     this.#replies.drop();
     this.#inbox.clear();
-    this.#countKept();
+    this.#noteKept();
     this.#tell(limit, why);
     this.#socket.terminate();
   }
@@ -269,24 +283,13 @@ export class Connection implements Session {
     this.#hasToldLimit = true;
   }
 
-  /** Ends the connection when all together keep too much and this one has just been given more. */
-  #boundKept(): void {
-    const before = this.#keptBytes;
-    this.#countKept();
-    if (this.#keptBytes <= before || !this.#options.inFlight.isOverfull || this.#isClosed) return;
-    this.#options.inFlight.discard(this.#keptBytes);
-    const why = "too much is kept of messages that have not arrived whole, or of answers that are not read";
-    if (this.#phase !== "reading" || this.#replies.unwrittenBytes > 0)
-      this.#cutAt("max-in-flight", `as ${why}`);
-    else this.#refuseAt("max-in-flight", refuse("busy", `Cannot take more at a time as ${why}`));
-  }
-
-  #countKept(): void {
+  #noteKept(): void {
     // Once it is closed, what has arrived whole is still taken in, and nothing else is kept.
     const unread = this.#isClosed && !this.#paused ? 0 : this.#inbox.keptBytes;
     const bytes = unread + this.#replies.unwrittenBytes;
-    this.#options.inFlight.keep(bytes - this.#keptBytes);
+    if (bytes === this.#keptBytes) return;
     this.#keptBytes = bytes;
+    this.#options.inFlight.keep(this, bytes);
   }
 
   #closeWhenAnswered(): void {
@@ -294,7 +297,7 @@ export class Connection implements Session {
     this.#phase = "lingering";
     this.#activeAt = performance.now();
     this.#inbox.clear();
-    this.#countKept();
+    this.#noteKept();
     if (this.#peerEnded) this.#socket.end();
     else this.#socket.shutdown();
   }

@@ -53,8 +53,10 @@ export class Entrance {
   /** Takes a socket in. */
   open(socket: ServerSocket): void {
     const { trustedProxies } = this.#options;
-    const peer = { ip: plainIp(socket.remoteAddress), port: socket.remotePort };
     this.counts.accepted++;
+    // One that was reset before its turn has no address, whatever the type says.
+    if ((socket.remoteAddress as string | undefined) === undefined) return void socket.terminate();
+    const peer = { ip: plainIp(socket.remoteAddress), port: socket.remotePort };
     if (!trustedProxies) {
       if (this.#encryption === "none") this.#welcome(socket, peer);
       else this.#await(socket, { peer });
@@ -87,8 +89,8 @@ export class Entrance {
 
   /** Waits for the TLS handshake, or with a parser, for the header of a balancer. */
   #await(socket: ServerSocket, { peer, parser }: { peer: Peer; parser?: ProxyHeaderParser }): void {
-    // It counts from now on, and for its address once that is known.
-    this.#admission.enter(socket);
+    // It counts from now on, and for its address once that is known. One beyond a limit is told so once it can be.
+    this.#admission.enter(socket, parser ? undefined : peer.ip);
     socket.data = new Arrival(socket, {
       peer,
       parser,

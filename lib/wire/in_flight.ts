@@ -8,6 +8,12 @@ export interface InFlightLimits {
   readonly maxKeptBytes?: number | undefined;
 }
 
+/** Whoever keeps bytes for as long as its sender pleases. */
+export interface Keeper {
+  /** Ends it, because all together keep too much. */
+  letGo(): void;
+}
+
 /** Left to itself, the collector lets some 50 MB come together. */
 const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;
 /** What a message leaves behind beside its payload: objects, a row, a line and a reply. */
@@ -18,8 +24,8 @@ const DISCARDED_BYTES_PER_MESSAGE = 2 * 1024;
  *
  * Whole messages hold others back: whoever finds it full stops reading and is called once there is room again, so
  * that TCP holds the sender back and memory stays bounded. Bytes that are kept otherwise, of messages that have not
- * arrived whole or of answers that are not read, are freed at the sender's pleasure: whoever adds to them when they
- * are too many is refused.
+ * arrived whole or of answers that are not read, are freed at the sender's pleasure: when they are too many, whoever
+ * keeps the most is ended.
  */
 export class InFlight {
   readonly #maxMessages: number;
@@ -29,6 +35,7 @@ export class InFlight {
   #messages = 0;
   #bytes = 0;
   #keptBytes = 0;
+  readonly #keepers = new Map<Keeper, number>();
   #discardedBytes = 0;
 
   constructor({
@@ -44,11 +51,6 @@ export class InFlight {
   /** Whether nothing more may be taken in: there is no room, or others wait for theirs. */
   get isFull(): boolean {
     return this.#messages >= this.#maxMessages || this.#bytes >= this.#maxBytes || this.#waiting.size > 0;
-  }
-
-  /** Whether nothing more may be kept. */
-  get isOverfull(): boolean {
-    return this.#keptBytes > this.#maxKeptBytes;
   }
 
   /** Counts a message that was taken in. */
@@ -69,9 +71,13 @@ export class InFlight {
     for (const resume of waiting) resume();
   }
 
-  /** Counts bytes that are kept, or with a negative number, are no more. */
-  keep(bytes: number): void {
-    this.#keptBytes += bytes;
+  /** Notes how many bytes somebody keeps now. */
+  keep(keeper: Keeper, bytes: number): void {
+    const before = this.#keepers.get(keeper) ?? 0;
+    this.#keptBytes += bytes - before;
+    if (bytes > 0) this.#keepers.set(keeper, bytes);
+    else this.#keepers.delete(keeper);
+    if (bytes > before && this.#keptBytes > this.#maxKeptBytes) this.#letGoLargest();
   }
 
   /**
@@ -88,5 +94,13 @@ export class InFlight {
   /** Calls `resume` once, when there is room again. */
   onceFree(resume: () => void): void {
     this.#waiting.add(resume);
+  }
+
+  #letGoLargest(): void {
+    let largest: Keeper | undefined;
+    let most = 0;
+    for (const [keeper, bytes] of this.#keepers) if (bytes > most) [largest, most] = [keeper, bytes];
+    largest?.letGo();
+    this.discard(most);
   }
 }

@@ -112,6 +112,8 @@ export class Listener implements AsyncDisposable {
       clearTimeout(timer);
     }
     const cut = this.#sockets.size;
+    // By a reset, as the end of a connection without an answer tells an older client that all is well.
+    for (const { data } of this.#sockets) data?.cut();
     await this[Symbol.asyncDispose]();
     return cut;
   }

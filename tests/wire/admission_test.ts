@@ -36,6 +36,17 @@ describe("Admission", () => {
     expect([admission.enter("c"), admission.enter("c", "10.0.0.1")]).toEqual([undefined, undefined]);
   });
 
+  test("enter() counts a connection once that enters twice from the same address", () => {
+    const admission = new Admission<string>({ maxConnections: 2, maxConnectionsPerIp: 1 });
+    expect([admission.enter("a", "1.1.1.1"), admission.enter("a", "1.1.1.1")]).toEqual([
+      undefined,
+      undefined,
+    ]);
+    expect(admission.enter("b", "1.1.1.1")).toBe("max-connections-per-ip");
+    admission.leave("a");
+    expect(admission.enter("c", "1.1.1.1")).toBeUndefined();
+  });
+
   test("enter() counts the IPv6 addresses of one /64 as one, and each IPv4 address as one", () => {
     const admission = new Admission<number>({ maxConnections: 100, maxConnectionsPerIp: 1 });
     const ips = ["2001:db8:0:1::1", "2001:db8:0:1:ffff::2", "2001:db8:0:2::1", "::1", "10.0.0.1", "10.0.0.2"];

@@ -308,6 +308,23 @@ describe("a listener that speaks TLS", () => {
     expect(await two.closed()).toBe("ended");
   });
 
+  test("limits the connections of one address before their handshake, too", async () => {
+    await using folder = await openTempFolder();
+    const files = makeCertificates(folder);
+    const read = (path: string) => readFileSync(path, "utf8");
+    await using opened = openListener({
+      tls: { cert: read(files.cert), key: read(files.key) },
+      maxConnections: 4,
+      maxConnectionsPerIp: 2,
+    });
+    await using silent = new AsyncDisposableStack();
+    for (let count = 0; count < 8; count++) silent.use(await opened.connect({ localAddress: "127.0.0.9" }));
+    await until(() => opened.listener.connectionCount === 8);
+    await using other = await opened.connect({ tls: { ca: read(files.ca) } });
+    other.send("hello");
+    expect(await other.receive(1)).toEqual(["ok 127.0.0.1"]);
+  });
+
   test("takes only clients whose certificate comes from the authority, when it has one", async () => {
     await using folder = await openTempFolder();
     const [files, stranger] = [makeCertificates(folder), makeCertificates(folder, "stranger")];

@@ -39,6 +39,26 @@ describe("InFlight", () => {
     expect(states).toEqual([true, false]);
   });
 
+  test("keep() lets go whoever keeps the most, not whoever adds", () => {
+    const inFlight = new InFlight({ maxKeptBytes: 100 });
+    const gone: string[] = [];
+    const keeper = (name: string) => {
+      const self = { letGo: () => (gone.push(name), inFlight.keep(self, 0)) };
+      return self;
+    };
+    const [small, large, other] = [keeper("small"), keeper("large"), keeper("other")];
+    inFlight.keep(large, 60);
+    inFlight.keep(small, 40);
+    expect(gone).toEqual([]);
+    inFlight.keep(small, 41);
+    inFlight.keep(other, 59);
+    inFlight.keep(other, 10);
+    inFlight.keep(small, 60);
+    expect(gone).toEqual(["large"]);
+    inFlight.keep(other, 101);
+    expect(gone).toEqual(["large", "other"]);
+  });
+
   test("remove() leaves those alone that wait anew because they found it full again", () => {
     const inFlight = new InFlight({ maxMessages: 1 });
     inFlight.add(1);

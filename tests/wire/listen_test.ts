@@ -206,6 +206,18 @@ describe("a listener", () => {
     expect(opened.log.lines).toEqual([]);
   });
 
+  test("takes connections that are reset before their turn for no error", async () => {
+    await using opened = openListener();
+    const { port } = opened.listener;
+    const reset = `for (let left = 5; left > 0; left--) await new Promise((resolve) => {
+      const socket = require("node:net").connect(${port}, "127.0.0.1", () => socket.resetAndDestroy());
+      socket.on("close", resolve);
+    });`;
+    expect(Bun.spawnSync([process.execPath, "-e", reset]).exitCode).toBe(0); // while the listener cannot have its turn
+    await until(() => opened.listener.counts.accepted === 5 && opened.listener.connectionCount === 0);
+    expect(opened.log.complaints).toEqual([]);
+  });
+
   test("tells connections above the limit that it is busy, once they have sent something", async () => {
     await using opened = openListener({ maxConnections: 1 });
     await using first = await opened.connect();
@@ -394,5 +406,14 @@ describe("drain()", () => {
     await client.receive(1);
     expect(await within(opened.listener.drain({ timeoutMs: 1 }))).toBe(1);
     expect(["closed", "reset", "ended"]).toContain(await client.closed());
+  });
+
+  test("cuts by a reset, so that no sender takes an answer that is missing for an older server's", async () => {
+    await using opened = openListener();
+    await using client = await opened.connect();
+    client.send("later");
+    await opened.takenOf(1);
+    expect(await within(opened.listener.drain({ timeoutMs: 1 }))).toBe(1);
+    expect(await client.closed()).toBe("reset");
   });
 });
