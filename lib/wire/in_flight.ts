@@ -86,7 +86,8 @@ export class InFlight {
    */
   discard(bytes: number): void {
     this.#discardedBytes += bytes;
-    if (this.#discardedBytes < MAX_DISCARDED_BYTES) return;
+    // Collecting takes the longer, the more is kept, and so it is done the less often.
+    if (this.#discardedBytes < MAX_DISCARDED_BYTES + this.#keptBytes / 2) return;
     this.#discardedBytes = 0;
     Bun.gc(true);
   }
