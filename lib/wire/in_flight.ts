@@ -31,7 +31,10 @@ export class InFlight {
   readonly #maxMessages: number;
   readonly #maxBytes: number;
   readonly #maxKeptBytes: number;
+  /** Those that wait, the longest first. */
   readonly #waiting = new Set<() => void>();
+  /** Set while anybody waits, so that nobody passes by. */
+  #isShut = false;
   #messages = 0;
   #bytes = 0;
   #keptBytes = 0;
@@ -50,7 +53,7 @@ export class InFlight {
 
   /** Whether nothing more may be taken in: there is no room, or others wait for theirs. */
   get isFull(): boolean {
-    return this.#messages >= this.#maxMessages || this.#bytes >= this.#maxBytes || this.#waiting.size > 0;
+    return this.#isShut || this.#hasNoRoom;
   }
 
   /** Counts a message that was taken in. */
@@ -64,11 +67,14 @@ export class InFlight {
     this.#messages--;
     this.#bytes -= bytes;
     this.discard(bytes + DISCARDED_BYTES_PER_MESSAGE);
-    if (this.#waiting.size === 0) return;
-    if (this.#messages > this.#maxMessages / 2 || this.#bytes > this.#maxBytes / 2) return;
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const resume of waiting) resume();
+    if (!this.#isShut || this.#messages > this.#maxMessages / 2 || this.#bytes > this.#maxBytes / 2) return;
+    this.#isShut = false;
+    for (const resume of this.#waiting) {
+      if (this.#hasNoRoom) break;
+      this.#waiting.delete(resume);
+      resume();
+    }
+    this.#isShut = this.#waiting.size > 0;
   }
 
   /** Notes how many bytes somebody keeps now. */
@@ -95,6 +101,11 @@ export class InFlight {
   /** Calls `resume` once, when there is room again. */
   onceFree(resume: () => void): void {
     this.#waiting.add(resume);
+    this.#isShut = true;
+  }
+
+  get #hasNoRoom(): boolean {
+    return this.#messages >= this.#maxMessages || this.#bytes >= this.#maxBytes;
   }
 
   #letGoLargest(): void {

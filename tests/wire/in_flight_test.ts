@@ -39,6 +39,23 @@ describe("InFlight", () => {
     expect(states).toEqual([true, false]);
   });
 
+  test("remove() calls the one first that has waited the longest, however often others wait anew", () => {
+    const inFlight = new InFlight({ maxMessages: 2 });
+    for (let added = 0; added < 2; added++) inFlight.add(1);
+    const called: string[] = [];
+    const wait = (name: string) => {
+      const resume = () => {
+        called.push(name);
+        while (!inFlight.isFull) inFlight.add(1);
+        inFlight.onceFree(resume);
+      };
+      inFlight.onceFree(resume);
+    };
+    for (const name of ["a", "b", "c"]) wait(name);
+    for (let removed = 0; removed < 6; removed++) inFlight.remove(1);
+    expect(called).toEqual(["a", "b", "c", "a", "b", "c"]);
+  });
+
   test("keep() lets go whoever keeps the most, not whoever adds", () => {
     const inFlight = new InFlight({ maxKeptBytes: 100 });
     const gone: string[] = [];
