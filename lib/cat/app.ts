@@ -61,6 +61,7 @@ export function createCat(options: CatOptions): Hono {
   const add = ({ path, answer }: Route) => {
     const finish = (context: Context, response: Response): Response | Promise<Response> => {
       metrics?.observeRequest({ route: path, status: response.status });
+      if (context.req.method === "HEAD") return dropBody(response);
       if (context.req.header("accept-encoding") === undefined) return response;
       return compressInto(context, response);
     };
@@ -98,6 +99,16 @@ export function createCat(options: CatOptions): Hono {
   app.notFound((context) => elsewhere(createNotFound(context.req), context));
   app.onError(elsewhere);
   return app;
+}
+
+/** Leaves of an answer what HEAD asks for, the length included. */
+async function dropBody(response: Response): Promise<Response> {
+  const { body, status } = response;
+  const headers = new Headers(response.headers);
+  // Events have no end.
+  if (headers.get("content-type") === "text/event-stream") await body?.cancel();
+  else headers.set("content-length", String((await response.arrayBuffer()).byteLength));
+  return new Response(null, { status, headers });
 }
 
 function createNotFound({ method, path }: HonoRequest): CatError {

@@ -71,6 +71,7 @@ describe("HTTP", () => {
     expect(head.status).toBe(200);
     expect(head.headers.get("content-type")).toBe(get.headers.get("content-type"));
     expect(await head.text()).toBe("");
+    expect(head.headers.get("content-length")).toBe(`${(await get.arrayBuffer()).byteLength}`);
   });
 
   test.each(PATHS)("%s/ equals %s", async (path) => {

@@ -78,6 +78,35 @@ describe("Live", () => {
     }
     await Promise.all(readers.map((reader) => reader?.cancel()));
     expect(live.viewers).toBe(0);
+    expect(await (await app.request("/dashboard/events", { method: "HEAD" })).text()).toBe("");
+    expect(live.viewers).toBe(0);
+  });
+
+  test("reads all the rest too while there is a new block with every question", async () => {
+    await using opened = openLive();
+    const { live, tick, addBlock } = opened;
+    await live.read();
+    using _ = live.watch(() => {});
+    for (let block = 1n; block <= 60n; block++) {
+      await addBlock(block, NOW_SECONDS + Number(block));
+      await tick();
+    }
+    expect(live.snapshot().messages).toBeGreaterThan(40);
+  });
+
+  test("tells blocks from the other pages of the last hour, however many came since", async () => {
+    await using opened = openLive();
+    const { live, store, addBlock } = opened;
+    for (let page = 0; page < 100; page++) {
+      const receivedAtSeconds = NOW_SECONDS - 300 + page / 10;
+      await store.write({
+        id: `page ${page}`,
+        receipts: [receiptOf(`hello ${page}`, { receivedAtSeconds })],
+      });
+    }
+    for (let block = 0; block < 50; block++) await addBlock(BigInt(block), NOW_SECONDS - 250 + block * 5);
+    const { intervalSeconds, series } = await live.read();
+    expect([intervalSeconds, series.hour[0]?.length]).toEqual([5, 49]);
   });
 
   test("shows each block within three seconds", async () => {

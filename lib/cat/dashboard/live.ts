@@ -37,6 +37,8 @@ const SHOWN_CLIENTS = 10;
 /** Read beyond the shown ones, so that the last one's interval is known behind pages that are no blocks. */
 const LOOK_BACK_ROWS = 5;
 const RECENT_ROWS = 100;
+/** Newest rows that are told from other pages, which is more than an hour of blocks. */
+const MAX_READ_PAGES = 1000;
 /** More than a day of blocks. */
 const MAX_ROWS = 10_000;
 const DAY_SECONDS = 86_400;
@@ -55,9 +57,10 @@ export class Live implements Disposable {
   readonly #viewers = new Set<() => void>();
   readonly #ended = new AbortController();
   #timer: ReturnType<typeof setInterval> | undefined;
-  #ticks = 0;
-  /** Questions that were asked ahead of their time. */
-  #debt = 0;
+  #idleTicks = 0;
+  #turn = 0;
+  /** Questions that were asked ahead of their time, one of which is paid in advance. */
+  #debt = 1;
   #running: Promise<void> | undefined;
   /** When all there is was read last, or is known to be kept fresh. */
   #readAtMs = Number.NEGATIVE_INFINITY;
@@ -117,17 +120,18 @@ export class Live implements Disposable {
   /** Goes on by a second: asks the stores one question, unless some were asked ahead of time. */
   async tick(): Promise<void> {
     if (this.#running) return; // a store that is slow is not asked twice
-    const tick = this.#ticks++;
     if (this.#viewers.size === 0) {
-      this.#debt = 0;
-      if (tick % IDLE_TICKS === 0) await this.#run(() => this.#take("clients"));
+      this.#debt = 1;
+      if (this.#idleTicks++ % IDLE_TICKS === 0) await this.#run(() => this.#take("clients"));
       return;
     }
     if (this.#debt > 0) {
       this.#debt--;
     } else {
       const turns = this.#turns();
-      await this.#run(() => this.#take(turns[tick % turns.length] ?? "hashes"));
+      // A turn of its own: one that fell on the debts of another would never come.
+      const turn = turns[this.#turn++ % turns.length] ?? "hashes";
+      await this.#run(() => this.#take(turn));
     }
     // Since the first viewer came, all has had its turn again and again.
     this.#readAtMs = this.#now();
@@ -192,7 +196,7 @@ export class Live implements Disposable {
     this.#rows = [...fresh, ...older]
       .filter((row, index) => index < SHOWN_BLOCKS + LOOK_BACK_ROWS || row.receivedAtSeconds >= sinceSeconds)
       .slice(0, MAX_ROWS);
-    await this.#readPages(this.#rows.slice(0, SHOWN_BLOCKS + LOOK_BACK_ROWS));
+    await this.#readPages(this.#rows.slice(0, MAX_READ_PAGES));
   }
 
   #list(limit: number): Promise<readonly HashRow[]> {
