@@ -1,6 +1,7 @@
 #!/usr/bin/env bun
-import { aborted, runEntry } from "./lib/lifecycle.ts";
+import { runEntry } from "./lib/lifecycle.ts";
 import { openStdout } from "./lib/printer.ts";
+import { aborted } from "./lib/retry.ts";
 import { startServer } from "./lib/server.ts";
 import { readServerTlsFiles } from "./lib/tls_files.ts";
 import { checkServerSettings, serverFlags } from "./lib/settings/server.ts";

@@ -1,5 +1,6 @@
 #!/usr/bin/env bun
-import { aborted, runEntry } from "./lib/lifecycle.ts";
+import { runEntry } from "./lib/lifecycle.ts";
+import { aborted } from "./lib/retry.ts";
 import { statsFlags } from "./lib/settings/stats.ts";
 import { startStats } from "./lib/stats.ts";
 import { openReaders } from "./lib/store/open.ts";

@@ -71,12 +71,6 @@ async function runToStatus<F extends Flags & typeof commonFlags>(
   }
 }
 
-/** Resolves once the signal is aborted. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-}
-
 function print(text: string): number {
   const plain = !process.stdout.isTTY || process.env["NO_COLOR"];
   process.stdout.write(plain ? Bun.stripANSI(text) : text);

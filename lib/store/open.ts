@@ -1,6 +1,6 @@
 import type { Log } from "../log.ts";
 import { OperationalError } from "../operational_error.ts";
-import { createBackoff, sleep } from "../retry.ts";
+import { aborted, createBackoff, sleep } from "../retry.ts";
 import type { DatabaseSettings } from "../settings/databases.ts";
 import type { ServerSettings } from "../settings/server.ts";
 import type { StatsSettings } from "../settings/stats.ts";
@@ -88,15 +88,16 @@ async function waitFor<Result>(
   const startedAt = performance.now();
   while (!signal.aborted) {
     try {
-      return await attempt();
+      return await Promise.race([attempt(), aborted(signal).then(() => undefined)]);
     } catch (error) {
-      if (error instanceof OperationalError || signal.aborted) throw error;
+      if (signal.aborted) return undefined;
+      if (error instanceof OperationalError) throw error;
       const { message } = error as Error;
       const waitedMs = performance.now() - startedAt;
-      const seconds = `${Math.round(waitedMs / 1000)} of ${settings.storeTimeoutMs / 1000} s`;
+      const seconds = Math.round(waitedMs / 1000);
       if (waitedMs >= settings.storeTimeoutMs)
-        throw new OperationalError(`${message} (waited ${seconds})`, { cause: error });
-      log.info(`Waiting for ${what} (${seconds}): ${message}`);
+        throw new OperationalError(`${message} (waited ${seconds} s)`, { cause: error });
+      log.info(`Waiting for ${what} (${seconds} of ${settings.storeTimeoutMs / 1000} s): ${message}`);
       await sleep(Math.min(backoff.next(), settings.storeTimeoutMs - waitedMs), signal);
     }
   }

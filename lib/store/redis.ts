@@ -61,7 +61,9 @@ export class RedisStore implements StatsStore {
   readonly name = "Redis";
   readonly #redis: Redis;
   readonly #address: string;
+  readonly #db: number;
   #opening: Promise<void> | undefined;
+  #isSelected = false;
   /** Why there is no connection, which commands that fail for it do not say. */
   #lastError: Error | undefined;
   /** Batches known to be applied, and sent no more than once, whose keys the next write removes: Redis remembers the doubtful ones alone. */
@@ -70,6 +72,7 @@ export class RedisStore implements StatsStore {
   /** Makes the store; it connects when it is first used, and again whenever the connection is lost. */
   constructor({ tls = false, timeoutMs = 5000, password, ...where }: RedisOptions) {
     this.#address = formatAddress({ ip: where.host, port: where.port });
+    this.#db = where.db;
     this.#redis = new Redis({
       ...where,
       ...(password ? { password } : {}),
@@ -158,6 +161,7 @@ export class RedisStore implements StatsStore {
       // Should the first try fail, further ones are made in the background, and the task itself says why it cannot run.
       this.#opening ??= this.#redis.connect().catch(() => {});
       await this.#opening;
+      await this.#select();
       return await task(this.#redis);
     } catch (error) {
       const { message } = error as Error;
@@ -167,6 +171,13 @@ export class RedisStore implements StatsStore {
         message === "Command timed out" ? "there was no answer in time" : this.#describe(error as Error);
       throw new Error(`Redis at ${this.#address} cannot be used: ${reason}`, { cause: error });
     }
+  }
+
+  /** Makes sure that there is such a database: ioredis itself goes on with database 0 when there is none. */
+  async #select(): Promise<void> {
+    if (this.#isSelected) return;
+    if (this.#db !== 0) await this.#redis.select(this.#db);
+    this.#isSelected = true;
   }
 
   #describe(error: Error): string {

@@ -1,4 +1,6 @@
 import { Database, type SQLiteError } from "bun:sqlite";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { OperationalError } from "../operational_error.ts";
 
 /** How long a write waits for another process that writes the same file. */
@@ -33,7 +35,21 @@ export function openSqliteDatabase({ file, create, exclusive = false }: SqliteDa
   } catch (error) {
     database?.close();
     const { code, message } = error as SQLiteError;
-    const reason = code === "SQLITE_BUSY" ? "another program uses it" : message;
+    const reason = code === "SQLITE_BUSY" ? "another program uses it" : (findObstacle(file) ?? message);
     throw new OperationalError(`Cannot open the database file ${file}: ${reason}`, { cause: error });
+  }
+}
+
+/** Finds out why a file cannot be opened, where SQLite says no more than that. */
+function findObstacle(file: string): string | undefined {
+  const folder = dirname(file);
+  if (!existsSync(folder)) return `there is no folder ${folder}`;
+  const isThere = existsSync(file);
+  if (isThere && statSync(file).isDirectory()) return "it is a folder";
+  try {
+    accessSync(isThere ? file : folder, constants.R_OK | constants.W_OK);
+    return undefined;
+  } catch {
+    return isThere ? "it may not be read and written" : `nothing may be written in ${folder}`;
   }
 }

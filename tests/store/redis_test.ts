@@ -97,6 +97,15 @@ describe("RedisStore", () => {
     expect(await store.listClients()).toEqual([{ ip: "10.0.0.1", messages: 1 }]);
   });
 
+  test("refuses a database that Redis does not have, rather than use another", async () => {
+    await using opened = await open();
+    await using store = new RedisStore({ ...opened.database.options, db: 99_999 });
+    const write = () => store.write({ id: "1", receipts: [receiptOf("page")] });
+    for (const use of [write, () => store.check(), write])
+      await expect(use()).rejects.toThrow("DB index is out of range");
+    expect(await opened.database.redis.keys("*")).toEqual([]);
+  });
+
   test("an error names the server and not the password", async () => {
     await using server = await startRedis();
     await using database = await openRedisDatabase({ ...server, user: "", password: "" });

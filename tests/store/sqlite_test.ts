@@ -60,7 +60,13 @@ describe("openSqliteStore()", () => {
     expect(() => openSqliteStore({ file })).toThrow(
       `Cannot open the database file ${file}: file is not a database`,
     );
-    expect(() => openSqliteStore({ file: folder.path })).toThrow(/^Cannot open the database file /);
+    const missing = folder.file("missing/eth.db");
+    expect(() => openSqliteStore({ file: missing })).toThrow(
+      `Cannot open the database file ${missing}: there is no folder ${folder.file("missing")}`,
+    );
+    expect(() => openSqliteStore({ file: folder.path })).toThrow(
+      `Cannot open the database file ${folder.path}: it is a folder`,
+    );
   });
 
   test("write() rejects as a whole when it fails in the middle", async () => {
