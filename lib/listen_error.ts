@@ -12,7 +12,7 @@ export function createListenError(
       ? `another program listens there; choose another ${flags}port`
       : code === "EACCES"
         ? `ports below 1024 need privileges; choose another ${flags}port`
-        : code === "EADDRNOTAVAIL" || code === "ENOTFOUND"
+        : code === "EADDRNOTAVAIL" || code === "ENOTFOUND" || message.startsWith("Failed to listen at")
           ? `it is no address of this machine; choose another ${flags}host`
           : message;
   return new OperationalError(`Cannot listen on ${formatAddress({ ip: host, port })}: ${reason}`, { cause });

@@ -1,4 +1,4 @@
-import { open, readFile, rename } from "node:fs/promises";
+import { open, readFile, rename, rm } from "node:fs/promises";
 import { FailureRun } from "./failure_run.ts";
 import type { Log } from "./log.ts";
 import { OperationalError } from "./operational_error.ts";
@@ -19,13 +19,31 @@ export async function openStateFile(path: string, { log }: { readonly log: Log }
     const { code, message } = error as NodeJS.ErrnoException;
     if (code !== "ENOENT")
       throw new OperationalError(`Cannot read the state file ${path}: ${message}`, { cause: error });
+    await checkWritable(path);
     return new StateFile(path, { log });
   }
   const [, block] = CONTENT.exec(text) ?? [];
-  if (block !== undefined) return new StateFile(path, { log, blockNumber: BigInt(block) });
+  if (block !== undefined) {
+    await checkWritable(path);
+    return new StateFile(path, { log, blockNumber: BigInt(block) });
+  }
   throw new OperationalError(
     `Cannot use the state file ${path} as it must hold one block number and a newline: it holds ${JSON.stringify(text.slice(0, MAX_QUOTED_CHARACTERS))}; remove it to begin anew`,
   );
+}
+
+async function checkWritable(path: string): Promise<void> {
+  try {
+    await using _ = await open(temporaryOf(path), "w");
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new OperationalError(`Cannot write the state file ${path}: ${reason}`, { cause: error });
+  }
+  await rm(temporaryOf(path), { force: true });
+}
+
+function temporaryOf(path: string): string {
+  return `${path}.new`;
 }
 
 /**
@@ -74,7 +92,7 @@ export class StateFile implements AsyncDisposable {
   }
 
   async #write(text: string): Promise<void> {
-    const temporary = `${this.#path}.new`;
+    const temporary = temporaryOf(this.#path);
     {
       await using file = await open(temporary, "w");
       await file.writeFile(text);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { openStateFile } from "../lib/state_file.ts";
 import { createRecordingLog } from "./support/recording_log.ts";
 import { openTempFolder } from "./support/temp_folder.ts";
@@ -45,17 +45,26 @@ describe("StateFile", () => {
     await expect(openStateFile(folder.path, { log })).rejects.toThrow(/^Cannot read the state file /);
   });
 
+  test("openStateFile() says at once when a file cannot be written", async () => {
+    await using folder = await openTempFolder();
+    const path = folder.file("missing/state");
+    const opening = openStateFile(path, { log: createRecordingLog() });
+    await expect(opening).rejects.toThrow(`Cannot write the state file ${path}: ENOENT`);
+    expect(await readdir(folder.path)).toEqual([]);
+  });
+
   test("save() warns once of a folder that is gone, and goes on", async () => {
     await using folder = await openTempFolder();
     const own = createRecordingLog();
     const path = folder.file("gone/state");
+    await mkdir(folder.file("gone"));
     await using state = await openStateFile(path, { log: own });
+    await rm(folder.file("gone"), { recursive: true });
     for (const number of [1n, 2n]) {
       state.save(number);
       await state[Symbol.asyncDispose]();
     }
     await mkdir(folder.file("gone"));
-    await chmod(folder.file("gone"), 0o755);
     state.save(3n);
     await state[Symbol.asyncDispose]();
     expect(await Bun.file(path).text()).toBe("3\n");
