@@ -82,8 +82,10 @@ export async function renderHelp<F extends Flags>({ name, version, summary, flag
     defineCommand({ meta: { name: `bun ${name}.ts`, version, description: summary }, args }),
   );
   const prefix = environmentName(name, "flag").replace(/FLAG$/, "<FLAG>");
+  const shared = Object.values(flags).flatMap(({ sharedEnv }) => sharedEnv ?? []);
   return `${usage.replaceAll(/ +$/gm, "")}
 Every flag is also an environment variable, ${prefix} or ETH_<FLAG>, in capitals and with _ for -.
+${shared.length > 0 ? `So are, shared with other programs, ${shared.join(", ")}.\n` : ""}A variable with a secret may have _FILE behind its name, and then names a file that holds it; .env is read, too.
 
 EXAMPLES
 
@@ -142,7 +144,7 @@ function readEnvironment(
 ): Given | undefined {
   for (const name of [environmentName(entry, flag), environmentName(flag), sharedEnv]) {
     if (name === undefined) continue;
-    const value = env[name];
+    const value = isServiceLink(name, env[name]) ? undefined : env[name];
     const fileName = secret ? `${name}_FILE` : undefined;
     const file = fileName && env[fileName];
     if (value && file) throw new UsageError(`Cannot use both ${name} and ${fileName}: expected one of them`);
@@ -155,6 +157,11 @@ function readEnvironment(
       };
   }
   return undefined;
+}
+
+/** Whether Kubernetes or Docker has set a variable, as in REDIS_PORT=tcp://10.0.0.1:6379 for a service called redis. */
+function isServiceLink(name: string, value: string | undefined): boolean {
+  return name.endsWith("_PORT") && /^(tcp|udp):\/\//.test(value ?? "");
 }
 
 function readSecret(name: string, read: () => string): string {

@@ -146,6 +146,11 @@ describe("readCommandLine()", () => {
     ]).toEqual([3, 2, 1, 9999]);
   });
 
+  test("takes what Kubernetes tells of a service for no port", () => {
+    const env = { REDIS_PORT: "tcp://10.0.0.1:6379", ETH_PORT: "tcp://10.0.0.2:9999", MYSQL_PORT: "3307" };
+    expect(settingsOf(server, [], env)).toMatchObject({ redisPort: undefined, port: 9999, mysqlPort: 3307 });
+  });
+
   test("takes an empty variable for an absent one", () => {
     expect(settingsOf(server, [], { ETH_SERVER_PORT: "", ETH_PORT: "7" }).port).toBe(7);
     expect(settingsOf(server, [], { ETH_SERVER_PORT: "", ETH_VERBOSE: "" })).toMatchObject({
