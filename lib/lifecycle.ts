@@ -47,6 +47,7 @@ async function runToStatus<F extends Flags & typeof commonFlags>(
   entry: Entry<F>,
   { main, signal }: { main: (context: Context<F>) => Promise<void>; signal: AbortSignal },
 ): Promise<number> {
+  let jsonLog: Log | undefined;
   try {
     const request = readCommandLine(entry, { argv: process.argv.slice(2), env: process.env });
     if (request.kind !== "run") {
@@ -56,6 +57,7 @@ async function runToStatus<F extends Flags & typeof commonFlags>(
     // F contains the common flags, which the compiler cannot see through SettingsOf<F>.
     const common = settings as unknown as SettingsOf<typeof commonFlags>;
     const log = createLog({ format: common.logFormat, verbose: common.verbose });
+    if (common.logFormat === "json") jsonLog = log;
     if (common.waitMs > 0) log.info(`Waiting ${common.waitMs / 1000} s before anything else`);
     await sleep(common.waitMs, signal);
     if (!signal.aborted) await main({ settings, log, signal });
@@ -65,7 +67,8 @@ async function runToStatus<F extends Flags & typeof commonFlags>(
       process.stderr.write(`${error.message}\nSee bun ${entry.name}.ts --help\n`);
       return EXIT_WRONG_USAGE;
     }
-    if (error instanceof OperationalError) process.stderr.write(`${error.message}\n`);
+    if (error instanceof OperationalError && jsonLog) jsonLog.error(error.message);
+    else if (error instanceof OperationalError) process.stderr.write(`${error.message}\n`);
     else console.error(error);
     return EXIT_FAILED;
   }

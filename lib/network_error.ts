@@ -7,6 +7,9 @@ const REASONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: "there was no answer in time",
   EHOSTUNREACH: "there is no way to that host",
   ENETUNREACH: "there is no way to that network",
+  EPROTO: "the TLS handshake failed; TLS may not be spoken there",
+  HPE_INVALID_CONSTANT: "HTTP is not spoken there",
+  Malformed_HTTP_Response: "HTTP is not spoken there",
 };
 
 /** Puts into words why a network operation failed, to follow a colon. */

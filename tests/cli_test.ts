@@ -223,6 +223,13 @@ describe("an entry", () => {
     });
   });
 
+  test("says in JSON too why it cannot go on", async () => {
+    await using program = startEntry(["server.ts", "--log-format", "json", "--sqlite", "/missing/eth.db"]);
+    const { status, stderr } = await program.ended;
+    const message = "Cannot open the database file /missing/eth.db: there is no folder /missing";
+    expect([status, JSON.parse(stderr)]).toEqual([1, expect.objectContaining({ level: "error", message })]);
+  });
+
   test("reads the environment, and .env by itself", async () => {
     await using folder = await openTempFolder();
     await Bun.write(folder.file(".env"), "ETH_SERVER_PORT=70000\n");

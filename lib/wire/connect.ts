@@ -119,7 +119,9 @@ export class ClientConnection implements Disposable {
       },
       // Bun closes a connection that is not authorised by itself.
       handshake: (_, isAuthorized, error) =>
-        isAuthorized ? resolve() : this.#fail(`cannot be trusted: ${error?.message ?? "no reason is known"}`),
+        isAuthorized
+          ? resolve()
+          : this.#fail(`cannot be trusted: ${error ? describeNetworkError(error) : "no reason is known"}`),
       data: (_, piece) => this.#read(piece),
       drain: () => this.#writeOn(),
       end: () => this.#end(),
