@@ -76,7 +76,7 @@ describe("runEntry()", () => {
     expect(await server.ended).toEqual({
       status: 1,
       stdout: "",
-      stderr: `Cannot open the database file ${file}: unable to open database file\n`,
+      stderr: `Cannot open the database file ${file}: there is no folder ${folder.file("missing")}\n`,
     });
   });
 
