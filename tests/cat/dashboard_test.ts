@@ -139,6 +139,24 @@ describe("Live", () => {
     expect((await live.read()).blocks.map((block) => block.blockNumber)).toEqual([8n, 7n]);
   });
 
+  test("says of what it could not read yet that it is not known", async () => {
+    await using opened = openLive();
+    const { live, store, clock, addBlock } = opened;
+    const { listHashes, listClients, listServers } = store;
+    const away = async () => {
+      throw new Error("away");
+    };
+    Object.assign(store, { listHashes: away, listClients: away, listServers: away });
+    const before = renderFragments(await live.read());
+    const told = [before.figures, before.blocks, before.clients, before.servers].join("\n");
+    expect(told.match(/not known yet/gi)?.length).toBe(7);
+    expect(told).not.toMatch(/<strong>0|None|No block/);
+    Object.assign(store, { listHashes, listClients, listServers });
+    clock.nowMs += 2000;
+    await addBlock(7n, NOW_SECONDS);
+    expect(Object.values(renderFragments(await live.read())).join("\n")).not.toMatch(/Not known yet\./);
+  });
+
   test("keeps what it knows while the store is away, and reads on when it is back", async () => {
     await using opened = openLive();
     const { live, store, tick, addBlock } = opened;

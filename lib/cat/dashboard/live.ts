@@ -18,6 +18,8 @@ export interface Snapshot {
   readonly servers: readonly ServerRow[];
   readonly stores: readonly StoreState[];
   readonly series: Series;
+  /** What was read at least once; of the rest nothing is known. */
+  readonly known: ReadonlySet<Turn>;
 }
 
 /** Options of {@linkcode Live}. */
@@ -45,7 +47,8 @@ const DAY_SECONDS = 86_400;
 const MINUTE_MS = 60_000;
 const MAX_MINUTES = 62;
 
-type Turn = "hashes" | "clients" | "servers" | "check";
+/** What a question is about. */
+export type Turn = "hashes" | "clients" | "servers" | "check";
 
 /**
  * Watches the stores for all viewers of the dashboard at once: whatever their number, the stores are asked one
@@ -72,6 +75,7 @@ export class Live implements Disposable {
   #clients: readonly ClientRow[] = [];
   #servers: readonly ServerRow[] = [];
   readonly #totals = new Map<number, number>();
+  readonly #known = new Set<Turn>();
 
   constructor({ stores, now = Date.now }: LiveOptions) {
     this.stores = stores;
@@ -158,6 +162,7 @@ export class Live implements Disposable {
       servers: this.#servers,
       stores: this.stores.states,
       series: computeSeries(times, { nowSeconds: atSeconds, totals: this.#totals }),
+      known: this.#known,
     };
   }
 
@@ -177,6 +182,7 @@ export class Live implements Disposable {
       else if (turn === "clients") await this.#readClients();
       else if (turn === "servers") this.#servers = await this.stores.stats((reader) => reader.listServers());
       else await this.stores.pages((reader) => reader.check());
+      this.#known.add(turn);
     } catch {
       // The stores have said so, and their states show it; what is known stays until they answer again.
     }

@@ -12,6 +12,7 @@ type FragmentId = "notice" | "latest" | "figures" | "blocks" | "clients" | "serv
 const STALE_INTERVALS = 10;
 const STALE_MIN_SECONDS = 60;
 const NONE = html`<span class="none">–</span>`;
+const UNKNOWN = html`<p class="none">Not known yet.</p>`;
 
 /** Renders the parts of the page that change, as texts; times stand in UTC until the page's script puts them into the viewer's zone. */
 export function renderFragments(snapshot: Snapshot): Fragments {
@@ -25,11 +26,13 @@ export function renderParts(snapshot: Snapshot): Readonly<Record<FragmentId, Htm
   const latest = snapshot.blocks.find((block) => block.blockNumber !== null);
   return {
     notice: renderNotice(snapshot, latest),
-    latest: latest ? renderLatest(latest, snapshot) : html`<p class="number none">none yet</p>`,
+    latest: latest
+      ? renderLatest(latest, snapshot)
+      : html`<p class="number none">${snapshot.known.has("hashes") ? "none yet" : "–"}</p>`,
     figures: renderFigures(snapshot),
-    blocks: renderBlocks(snapshot.blocks),
-    clients: renderClients(snapshot),
-    servers: renderServers(snapshot),
+    blocks: snapshot.known.has("hashes") ? renderBlocks(snapshot.blocks) : UNKNOWN,
+    clients: snapshot.known.has("clients") ? renderClients(snapshot) : UNKNOWN,
+    servers: snapshot.known.has("servers") ? renderServers(snapshot) : UNKNOWN,
     stores: renderStores(snapshot),
     summary: renderSummary(snapshot),
   };
@@ -82,7 +85,7 @@ function renderLatest(latest: BlockRow, { intervalSeconds: usualSeconds }: Snaps
 }
 
 function renderFigures(snapshot: Snapshot): Html {
-  const { intervalSeconds, messagesLastMinute, messages, clientCount, servers } = snapshot;
+  const { intervalSeconds, messagesLastMinute, messages, clientCount, servers, known } = snapshot;
   const spooled = servers.reduce((sum, server) => sum + server.spooled, 0);
   const connections = servers.reduce((sum, server) => sum + server.connections, 0);
   const figure = (title: string, value: Html | string, detail: string) =>
@@ -100,11 +103,17 @@ function renderFigures(snapshot: Snapshot): Html {
       figure(
         "Messages a minute",
         messagesLastMinute === undefined ? NONE : count(messagesLastMinute),
-        `${count(messages)} in all`,
+        known.has("clients") ? `${count(messages)} in all` : "not known yet",
       ),
-      figure("Clients", count(clientCount), clientCount === 1 ? "has sent" : "have sent"),
-      figure("Servers", count(servers.length), `${count(connections)} open connections`),
-      figure("Spooled", count(spooled), "messages kept back"),
+      known.has("clients")
+        ? figure("Clients", count(clientCount), clientCount === 1 ? "has sent" : "have sent")
+        : figure("Clients", NONE, "not known yet"),
+      ...(known.has("servers")
+        ? [
+            figure("Servers", count(servers.length), `${count(connections)} open connections`),
+            figure("Spooled", count(spooled), "messages kept back"),
+          ]
+        : [figure("Servers", NONE, "not known yet"), figure("Spooled", NONE, "not known yet")]),
     ]}
   </dl>`;
 }
